@@ -1,0 +1,41 @@
+package job
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// killAt is the place where this process kills itself, for the crash tests:
+// CAUSEWAY_KILL=name#3 dies, as by kill -9, when the point "name" is reached for
+// the third time. Without the variable a point costs one comparison.
+var killAt, killHit = parseKill(os.Getenv("CAUSEWAY_KILL"))
+
+var hits struct {
+	sync.Mutex
+	n int
+}
+
+func parseKill(s string) (string, int) {
+	name, count, _ := strings.Cut(s, "#")
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 {
+		n = 1
+	}
+	return name, n
+}
+
+// Point names a place at which a crash test may kill the process.
+func Point(name string) {
+	if killAt == "" || name != killAt {
+		return
+	}
+	hits.Lock()
+	defer hits.Unlock()
+	if hits.n++; hits.n == killHit {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // the signal is on its way; nothing more may happen
+	}
+}

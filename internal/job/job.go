@@ -1,0 +1,372 @@
+// Package job is the durable queue: rows in the same database, and written in
+// the same transaction, as the data they belong to. It owns when a piece of
+// work runs, by which worker, and that a worker which lost its lease cannot
+// write; it does not know what the work is.
+package job
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"causeway/internal/fault"
+	"causeway/internal/job/sqlc"
+	"causeway/internal/store"
+)
+
+// Lease is how long a claimed job belongs to its worker without a renewal. It
+// is renewed at a third of it, so a dead worker's job is taken over by another
+// replica within it (DESIGN §6: at most 15 s).
+const Lease = 12 * time.Second
+
+// Job is one piece of work as a worker sees it.
+type Job struct {
+	ID      string
+	Kind    string
+	Key     string // what it is about, e.g. an onboarding's id; one open job per kind and key
+	Args    json.RawMessage
+	Attempt int // 1 at the first try; a Wait counts again from 1
+	Fence   int64
+	Worker  string
+}
+
+// Handler does the work. Nil: done. Wait: not yet. fault.Unavailable: tried
+// again with back-off. Anything else: the same, but logged as our bug, since a
+// queue must not lose what it does not understand. A handler that knows better
+// (a step that is stuck) writes that down and calls Finish itself.
+type Handler func(context.Context, Job) error
+
+// Wait is the error of a handler that has nothing to do before a time.
+type Wait struct {
+	Until time.Time
+	Why   string
+}
+
+func (w Wait) Error() string {
+	return "wait until " + w.Until.UTC().Format(time.RFC3339) + ": " + w.Why
+}
+
+// ErrFenced says that the lease went to somebody else meanwhile: whatever this
+// worker was about to write must be rolled back.
+var ErrFenced = errors.New("the job was taken over by another worker")
+
+// Queue is the durable queue on one database.
+type Queue struct {
+	db       *store.DB
+	now      func() time.Time
+	worker   string // name/nonce
+	name     string
+	handlers map[string]Handler
+	log      *slog.Logger
+	wake     chan struct{}
+
+	mu      sync.Mutex
+	release func() error
+}
+
+// New makes the queue of one process. The name is kept over restarts of the
+// same process, so that it takes its own leases at once; two processes with
+// one name are refused by Start.
+func New(db *store.DB, name string, now func() time.Time, log *slog.Logger) *Queue {
+	return &Queue{
+		db: db, now: now, name: name, worker: name + "/" + store.NewID(), log: log,
+		handlers: map[string]Handler{}, wake: make(chan struct{}, 1),
+	}
+}
+
+// Handle names the handler of a kind. Call it before Run.
+func (q *Queue) Handle(kind string, h Handler) { q.handlers[kind] = h }
+
+// Add puts a job in the queue, in the caller's transaction. If one of the same
+// kind and key is open, that one is used and runs no later than due; a zero
+// due means now.
+func (q *Queue) Add(ctx context.Context, tx *store.Tx, kind, key string, args any, due time.Time) error {
+	body, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("job %s %s: %w", kind, key, err)
+	}
+	now := q.now()
+	if due.IsZero() {
+		due = now
+	}
+	err = sqlc.New(tx).AddJob(ctx, sqlc.AddJobParams{
+		ID: store.NewID(), Kind: kind, Key: key, Args: string(body),
+		DueAt: store.Micros(due), CreatedAt: store.Micros(now),
+	})
+	if err != nil {
+		return fmt.Errorf("add job %s %s: %w", kind, key, err)
+	}
+	tx.After(q.Poke)
+	return nil
+}
+
+// Wake makes the open job of this kind and key due now, also if it is running:
+// it then runs once more. Without such a job nothing happens.
+func (q *Queue) Wake(ctx context.Context, tx *store.Tx, kind, key string) error {
+	_, err := sqlc.New(tx).WakeJob(ctx, sqlc.WakeJobParams{Kind: kind, Key: key, Now: store.Micros(q.now())})
+	tx.After(q.Poke)
+	return err
+}
+
+// Drop closes the open job of this kind and key; a worker that holds it is
+// fenced off.
+func (q *Queue) Drop(ctx context.Context, tx *store.Tx, kind, key string) error {
+	_, err := sqlc.New(tx).DropJob(ctx, sqlc.DropJobParams{Kind: kind, Key: key, Now: done(q.now())})
+	return err
+}
+
+// Poke lets an idle worker of this process look at once.
+func (q *Queue) Poke() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Finish closes j in tx, together with what it did; ErrFenced if the lease is
+// no longer ours.
+func (q *Queue) Finish(ctx context.Context, tx *store.Tx, j Job) error {
+	n, err := sqlc.New(tx).FinishJob(ctx, sqlc.FinishJobParams{ID: j.ID, Fence: j.Fence, Now: done(q.now())})
+	return fenced(n, err)
+}
+
+// Hold checks in tx that j still belongs to this worker, for a write in the
+// middle of the work; ErrFenced if not.
+func (q *Queue) Hold(ctx context.Context, tx *store.Tx, j Job) error {
+	n, err := sqlc.New(tx).RenewLease(ctx, sqlc.RenewLeaseParams{ID: j.ID, Fence: j.Fence, Lease: store.Micros(q.now().Add(Lease))})
+	return fenced(n, err)
+}
+
+func fenced(n int64, err error) error {
+	if err == nil && n == 0 {
+		return ErrFenced
+	}
+	return err
+}
+
+func done(t time.Time) sql.NullInt64 { return sql.NullInt64{Int64: store.Micros(t), Valid: true} }
+
+// Open lists the jobs that are not done, the next one first.
+func (q *Queue) Open(ctx context.Context) ([]sqlc.Job, error) {
+	return sqlc.New(q.db.Read()).OpenJobs(ctx)
+}
+
+// Start takes this process's name and frees the leases that its earlier run
+// left behind, so that work goes on at once after a crash.
+func (q *Queue) Start(ctx context.Context) error {
+	release, err := q.db.HoldName(ctx, "worker "+q.name)
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	q.release = release
+	q.mu.Unlock()
+	return q.db.Tx(ctx, func(tx *store.Tx) error {
+		_, err := sqlc.New(tx).FreeWorker(ctx, sqlc.FreeWorkerParams{Name: q.name + "/%", Worker: q.worker})
+		return err
+	})
+}
+
+// Stop gives the name free.
+func (q *Queue) Stop() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.release == nil {
+		return nil
+	}
+	err := q.release()
+	q.release = nil
+	return err
+}
+
+// RunOnce claims and does at most one due job; it tells whether there was one.
+func (q *Queue) RunOnce(ctx context.Context) (bool, error) {
+	jobs, err := q.claim(ctx, 1)
+	if err != nil || len(jobs) == 0 {
+		return false, err
+	}
+	q.do(ctx, jobs[0])
+	return true, nil
+}
+
+func (q *Queue) claim(ctx context.Context, batch int) ([]Job, error) {
+	now := q.now()
+	var rows []sqlc.Job
+	err := q.db.Tx(ctx, func(tx *store.Tx) (err error) {
+		rows, err = sqlc.New(tx).ClaimJobs(ctx, sqlc.ClaimJobsParams{
+			Lease: store.Micros(now.Add(Lease)), Worker: q.worker, Now: store.Micros(now), Batch: int32(batch), // #nosec G115 -- a handful
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim jobs: %w", err)
+	}
+	jobs := make([]Job, len(rows))
+	for i, r := range rows {
+		jobs[i] = Job{ID: r.ID, Kind: r.Kind, Key: r.Key, Args: json.RawMessage(r.Args), Attempt: int(r.Attempt), Fence: r.Fence, Worker: r.Worker}
+	}
+	return jobs, nil
+}
+
+// do runs one claimed job and writes what comes next. The lease is renewed
+// while the handler works; a handler whose lease is lost is cancelled.
+func (q *Queue) do(ctx context.Context, j Job) {
+	start := time.Now()
+	work, cancel := context.WithCancelCause(ctx)
+	stop := make(chan struct{})
+	var renewing sync.WaitGroup
+	renewing.Go(func() { q.renew(ctx, j, stop, cancel) })
+	err := q.call(work, j)
+	close(stop)
+	renewing.Wait()
+	if cause := context.Cause(work); errors.Is(cause, ErrFenced) {
+		err = ErrFenced
+	}
+	cancel(nil)
+	log := q.log.With("job", j.Kind, "key", j.Key, "attempt", j.Attempt, "took", time.Since(start).Round(time.Microsecond))
+
+	// A stop of the process must not lose what comes next.
+	ctx = context.WithoutCancel(ctx)
+	var wait Wait
+	switch {
+	case errors.Is(err, ErrFenced):
+		log.Warn("job lost its lease; its writes were rolled back")
+		return
+	case err == nil:
+		log.Debug("job done")
+		err = q.db.Tx(ctx, func(tx *store.Tx) error {
+			if err := q.Finish(ctx, tx, j); !errors.Is(err, ErrFenced) {
+				return err
+			}
+			return nil // the handler finished it in its own transaction
+		})
+	case errors.As(err, &wait):
+		log.Debug("job waits", "until", wait.Until, "why", wait.Why)
+		err = q.later(ctx, j, wait.Until, 0, wait.Why)
+	default:
+		d := backoff(j.Attempt)
+		if f := fault.Of(err); f != nil && f.After > 0 {
+			d = f.After
+		}
+		if fault.KindOf(err) == "" {
+			log.Error("job failed", "error", err, "again_in", d)
+		} else {
+			log.Warn("job will be tried again", "error", err, "again_in", d)
+		}
+		err = q.later(ctx, j, q.now().Add(d), j.Attempt, err.Error())
+	}
+	if err != nil {
+		log.Error("job state not written; it runs again after its lease", "error", err)
+	}
+}
+
+func (q *Queue) call(ctx context.Context, j Job) (err error) {
+	h := q.handlers[j.Kind]
+	if h == nil {
+		return fmt.Errorf("no handler for jobs of kind %q", j.Kind)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return h(ctx, j)
+}
+
+func (q *Queue) renew(ctx context.Context, j Job, stop <-chan struct{}, lost context.CancelCauseFunc) {
+	t := time.NewTicker(Lease / 3)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			err := q.db.Tx(ctx, func(tx *store.Tx) error { return q.Hold(ctx, tx, j) })
+			if errors.Is(err, ErrFenced) {
+				// Done in its own transaction, or taken over: both end the work.
+				lost(ErrFenced)
+				return
+			}
+		}
+	}
+}
+
+func (q *Queue) later(ctx context.Context, j Job, due time.Time, attempt int, why string) error {
+	return q.db.Tx(ctx, func(tx *store.Tx) error {
+		_, err := sqlc.New(tx).LaterJob(ctx, sqlc.LaterJobParams{
+			ID: j.ID, Fence: j.Fence, DueAt: store.Micros(due), Attempt: int64(attempt), LastError: why,
+		})
+		tx.After(q.Poke)
+		return err
+	})
+}
+
+// backoff is 1, 2, 4 … 60 s with a tenth of jitter, so that many jobs which
+// failed together do not come back together.
+func backoff(attempt int) time.Duration {
+	d := min(time.Second<<min(max(attempt-1, 0), 6), time.Minute)
+	return d + time.Duration(rand.Int64N(int64(d)/10)) // #nosec G404 -- jitter, not a secret
+}
+
+// Run works with n workers until ctx ends, then lets the running jobs end.
+func (q *Queue) Run(ctx context.Context, n int) error {
+	if err := q.Start(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if err := q.Stop(); err != nil {
+			q.log.Error("worker name not given free", "error", err)
+		}
+	}()
+	free := make(chan struct{}, n)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for ctx.Err() == nil {
+		jobs, err := q.claim(ctx, n-len(free))
+		if err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			q.log.Error("no job could be claimed", "error", err)
+		}
+		for _, j := range jobs {
+			free <- struct{}{}
+			running.Go(func() {
+				q.do(ctx, j)
+				<-free
+				q.Poke()
+			})
+		}
+		if len(jobs) == 0 || len(free) == n {
+			q.idle(ctx, len(free) == n)
+		}
+	}
+	return nil
+}
+
+// idle waits for a poke, or for the next due time, at most a second: another
+// replica may have added something without a poke.
+func (q *Queue) idle(ctx context.Context, busy bool) {
+	d := time.Second
+	if !busy {
+		if us, err := sqlc.New(q.db.Read()).NextDue(ctx); err == nil && us > 0 {
+			d = min(max(store.Time(us).Sub(q.now()), time.Millisecond), d)
+		}
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-q.wake:
+	case <-t.C:
+	}
+}
