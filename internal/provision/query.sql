@@ -1,0 +1,142 @@
+-- name: AddDraft :exec
+INSERT INTO draft (provider, body, version, updated_at, keep_until) VALUES (@provider, @body, 1, @updated_at, @keep_until);
+
+-- name: GetDraft :one
+SELECT * FROM draft WHERE provider = @provider;
+
+-- name: SaveDraft :execrows
+UPDATE draft SET body = @body, version = version + 1, updated_at = @updated_at, keep_until = @keep_until
+WHERE provider = @provider AND version = @version AND begun_at = 0;
+
+-- name: BeginDraft :execrows
+UPDATE draft SET begun_at = @begun_at, version = version + 1 WHERE provider = @provider AND version = @version AND begun_at = 0;
+
+-- name: DropDraft :execrows
+DELETE FROM draft WHERE provider = @provider AND begun_at = 0;
+
+-- name: AddTenant :exec
+INSERT INTO tenant (id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at)
+VALUES (@id, @org, @legal_entity, @domain, 'intended', '', '', @account, @details, @attestation, '', 0, '', '', '', '', '', '', '', '', '', 0, @created_at);
+
+-- name: GetTenant :one
+SELECT * FROM tenant WHERE id = @id;
+
+-- name: TenantOfEntity :one
+SELECT * FROM tenant WHERE org = @org AND legal_entity = @legal_entity AND state <> 'gone';
+
+-- name: TenantsOfOrg :many
+SELECT * FROM tenant WHERE org = @org AND state <> 'gone' ORDER BY created_at;
+
+-- name: TenantByDomain :one
+SELECT * FROM tenant WHERE domain = @domain AND state <> 'gone';
+
+-- name: TenantByAzure :one
+SELECT * FROM tenant WHERE azure_id = @azure_id;
+
+-- name: LiveTenants :many
+SELECT * FROM tenant WHERE azure_id <> '' ORDER BY created_at, id;
+
+-- name: HoldTenant :execrows
+UPDATE tenant SET holder = @holder WHERE id = @id AND (holder = '' OR holder = @holder);
+
+-- name: FreeTenant :execrows
+UPDATE tenant SET holder = '' WHERE id = @id AND holder = @holder;
+
+-- name: SaveTenant :exec
+UPDATE tenant SET domain = @domain, state = @state, stage = @stage, details = @details, attestation = @attestation, azure_id = @azure_id, born_at = @born_at, cart = @cart,
+    order_id = @order_id, plan = @plan, first_by = @first_by, relationship = @relationship, principal = @principal,
+    admin_upn = @admin_upn, admin_object = @admin_object, credentials = @credentials, credentials_until = @credentials_until
+WHERE id = @id;
+
+-- name: ClaimFirst :execrows
+UPDATE tenant SET first_by = @first_by WHERE id = @id AND (first_by = '' OR first_by = @first_by);
+
+-- name: DropCredentials :many
+UPDATE tenant SET credentials = '' WHERE credentials <> '' AND credentials_until > 0 AND credentials_until < @now RETURNING id, org;
+
+-- name: OthersOnTenant :many
+SELECT * FROM onboarding WHERE tenant = @tenant AND id <> @id AND state <> 'cancelled' ORDER BY started_at;
+
+-- name: AddOnboarding :exec
+INSERT INTO onboarding (id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at)
+VALUES (@id, @provider, @org, @person, @login, @account, @tenant, @correlation, 'running', @step, '', '', @name, @budget, @verdict, '', @alias_used, '', @mail_me, @started_at, @changed_at, 0, 0);
+
+-- name: GetOnboarding :one
+SELECT * FROM onboarding WHERE id = @id;
+
+-- name: OnboardingOf :one
+SELECT * FROM onboarding WHERE provider = @provider;
+
+-- name: SaveOnboarding :exec
+UPDATE onboarding SET state = @state, step = @step, refusal = @refusal, cancel_by = @cancel_by, subscription = @subscription, alias_used = @alias_used,
+    receipt = @receipt, mail_me = @mail_me, changed_at = @changed_at, finished_at = @finished_at, stuck_at = @stuck_at
+WHERE id = @id;
+
+-- name: ListOnboardings :many
+SELECT * FROM onboarding
+WHERE (CAST(sqlc.narg(state) AS TEXT) IS NULL OR state = sqlc.narg(state))
+  AND (CAST(sqlc.narg(org) AS TEXT) IS NULL OR org = sqlc.narg(org))
+  AND (NOT CAST(@only_open AS BOOLEAN) OR state IN ('running', 'waiting', 'stuck', 'cancelling'))
+  AND (started_at < @before OR (started_at = @before AND id < @before_id))
+ORDER BY started_at DESC, id DESC LIMIT @batch;
+
+-- name: CountOnboardings :many
+SELECT state, COUNT(*) AS n FROM onboarding GROUP BY state;
+
+-- name: OpenOfAccount :many
+SELECT id, started_at, state, budget FROM onboarding WHERE account = @account AND state <> 'cancelled';
+
+-- name: StartedSince :one
+SELECT COUNT(*) FROM onboarding WHERE account = @account AND started_at >= @since;
+
+-- name: Durations :many
+SELECT s.name, s.started_at, s.finished_at FROM onboarding_step s JOIN onboarding o ON o.id = s.onboarding
+WHERE o.state = 'ready' AND s.state = 'done' ORDER BY s.finished_at DESC LIMIT 900;
+
+-- name: AddStep :exec
+INSERT INTO onboarding_step (onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at)
+VALUES (@onboarding, @seq, @name, 'pending', 0, 0, '', '[]', 0, 0);
+
+-- name: Steps :many
+SELECT * FROM onboarding_step WHERE onboarding = @onboarding ORDER BY seq;
+
+-- name: SaveStep :exec
+UPDATE onboarding_step SET state = @state, started_at = @started_at, finished_at = @finished_at, note = @note, facts = @facts, asked = @asked, next_at = @next_at
+WHERE onboarding = @onboarding AND name = @name;
+
+-- name: AddIntent :exec
+INSERT INTO intent (id, scope, name, request_id, correlation, state, tries, first_sent, last_sent, result, created_at)
+VALUES (@id, @scope, @name, @request_id, @correlation, 'new', 0, 0, 0, '', @created_at) ON CONFLICT (scope, name) DO NOTHING;
+
+-- name: GetIntent :one
+SELECT * FROM intent WHERE scope = @scope AND name = @name;
+
+-- name: SaveIntent :exec
+UPDATE intent SET request_id = @request_id, state = @state, tries = @tries, first_sent = @first_sent, last_sent = @last_sent, result = @result WHERE id = @id;
+
+-- name: Intents :many
+SELECT * FROM intent WHERE scope = @scope ORDER BY created_at, id;
+
+-- name: DropIntent :exec
+DELETE FROM intent WHERE scope = @scope AND name = @name;
+
+-- name: AddExchange :exec
+INSERT INTO exchange (id, onboarding, step, at, method, path, status, body) VALUES (@id, @onboarding, @step, @at, @method, @path, @status, @body);
+
+-- name: Exchanges :many
+SELECT * FROM exchange WHERE onboarding = @onboarding ORDER BY at DESC, id DESC LIMIT @batch;
+
+-- name: CountExchanges :many
+SELECT status, method, COUNT(*) AS n FROM exchange GROUP BY status, method;
+
+-- name: AddAsk :exec
+INSERT INTO ask (id, org, kind, args, answer, error, asked_at, answered_at) VALUES (@id, @org, @kind, @args, '', '', @asked_at, 0);
+
+-- name: GetAsk :one
+SELECT * FROM ask WHERE id = @id;
+
+-- name: AnswerAsk :exec
+UPDATE ask SET answer = @answer, error = @error, answered_at = @answered_at WHERE id = @id;
+
+-- name: PurgeAsks :exec
+DELETE FROM ask WHERE asked_at < @before;
