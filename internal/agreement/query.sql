@@ -1,0 +1,75 @@
+-- name: AddDocument :exec
+INSERT INTO agreement_document (id, kind, country, language, version, title, body, link, hash, note, valid_from, published_at, published_by)
+VALUES (@id, @kind, @country, @language, @version, @title, @body, @link, @hash, @note, @valid_from, @published_at, @published_by);
+
+-- name: GetDocument :one
+SELECT * FROM agreement_document WHERE id = @id;
+
+-- name: Documents :many
+SELECT * FROM agreement_document ORDER BY kind, country, language, version DESC;
+
+-- name: DocumentsFor :many
+SELECT * FROM agreement_document WHERE kind = @kind AND (country = @country OR country = '*') AND valid_from <= @at
+ORDER BY version DESC, id;
+
+-- name: VersionsOf :many
+SELECT * FROM agreement_document WHERE kind = @kind AND country = @country AND language = @language ORDER BY version DESC;
+
+-- name: AddAcceptance :execrows
+INSERT INTO agreement_acceptance (id, org, alias, attempt, document_id, user_id, name, email, login, at, address, hash, way, reference)
+VALUES (@id, @org, @alias, @attempt, @document_id, @user_id, @name, @email, @login, @at, @address, @hash, @way, @reference)
+ON CONFLICT (alias, attempt, document_id) DO NOTHING;
+
+-- name: GetAcceptance :one
+SELECT * FROM agreement_acceptance WHERE alias = @alias AND attempt = @attempt AND document_id = @document_id;
+
+-- name: AcceptancesOf :many
+SELECT sqlc.embed(a), sqlc.embed(d) FROM agreement_acceptance a JOIN agreement_document d ON d.id = a.document_id
+WHERE a.alias = @alias ORDER BY a.at DESC, a.id DESC;
+
+-- name: AcceptancesFor :many
+SELECT sqlc.embed(a), sqlc.embed(d) FROM agreement_acceptance a JOIN agreement_document d ON d.id = a.document_id
+WHERE a.attempt = @attempt ORDER BY a.at DESC, a.id DESC;
+
+-- name: AddInvitation :exec
+INSERT INTO agreement_invitation (id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name,
+    asked_at, expires_at, remind_at, state)
+VALUES (@id, @token_hash, @org, @alias, @attempt, @company, @name, @email, @country, @language, @login, @asked_by, @asked_name,
+    @asked_at, @expires_at, @remind_at, 'asked');
+
+-- name: GetInvitation :one
+SELECT * FROM agreement_invitation WHERE id = @id;
+
+-- name: InvitationByToken :one
+SELECT * FROM agreement_invitation WHERE token_hash = @token_hash;
+
+-- name: InvitationFor :one
+SELECT * FROM agreement_invitation WHERE attempt = @attempt ORDER BY asked_at DESC, id DESC LIMIT 1;
+
+-- name: MoveInvitation :execrows
+UPDATE agreement_invitation SET state = @state, opened_at = @opened_at, closed_at = @closed_at, signed_name = @signed_name, why = @why
+WHERE id = @id AND state = @was;
+
+-- name: RenewInvitation :execrows
+UPDATE agreement_invitation SET token_hash = @token_hash, remind_at = @remind_at, reminders = reminders + 1
+WHERE id = @id AND state IN ('asked', 'opened') AND reminders = @reminders;
+
+-- name: RemindersDue :many
+SELECT * FROM agreement_invitation WHERE state IN ('asked', 'opened') AND remind_at > 0 AND remind_at <= @at AND expires_at > @at
+ORDER BY remind_at, id LIMIT @batch;
+
+-- name: InvitationsExpired :many
+SELECT * FROM agreement_invitation WHERE state IN ('asked', 'opened') AND expires_at <= @at ORDER BY expires_at, id LIMIT @batch;
+
+-- name: AddReceipt :execrows
+INSERT INTO agreement_receipt (id, org, alias, attempt, stage, body, made_at) VALUES (@id, @org, @alias, @attempt, @stage, @body, @made_at)
+ON CONFLICT (attempt, stage) DO NOTHING;
+
+-- name: GetReceipt :one
+SELECT * FROM agreement_receipt WHERE id = @id;
+
+-- name: ReceiptsOf :many
+SELECT * FROM agreement_receipt WHERE alias = @alias ORDER BY made_at DESC, id DESC;
+
+-- name: ReceiptsFor :many
+SELECT * FROM agreement_receipt WHERE attempt = @attempt ORDER BY made_at DESC, id DESC;
