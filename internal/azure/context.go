@@ -1,0 +1,40 @@
+package azure
+
+import "context"
+
+type ctxKey int
+
+const (
+	recorderKey ctxKey = iota
+	correlationKey
+)
+
+// Recorder gets every exchange after it is over, secrets already taken out. It
+// is called by the goroutine of the call and must not block for long.
+type Recorder func(context.Context, Exchange)
+
+// WithRecorder hands every exchange made under the context to f, in addition to
+// recorders that are there already.
+func WithRecorder(ctx context.Context, f Recorder) context.Context {
+	if outer, ok := ctx.Value(recorderKey).(Recorder); ok {
+		inner := f
+		f = func(ctx context.Context, x Exchange) { outer(ctx, x); inner(ctx, x) }
+	}
+	return context.WithValue(ctx, recorderKey, f)
+}
+
+func recorder(ctx context.Context) Recorder {
+	f, _ := ctx.Value(recorderKey).(Recorder)
+	return f
+}
+
+// WithCorrelation gives all calls under the context one MS-CorrelationId.
+func WithCorrelation(ctx context.Context, id CorrelationID) context.Context {
+	return context.WithValue(ctx, correlationKey, id)
+}
+
+// Correlation is the context's MS-CorrelationId, "" if it has none.
+func Correlation(ctx context.Context) CorrelationID {
+	id, _ := ctx.Value(correlationKey).(CorrelationID)
+	return id
+}
