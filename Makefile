@@ -1,0 +1,71 @@
+# make demo      build and run everything on this machine: portal, worker, simulated Microsoft
+# make test      what CI runs; nothing is skipped
+# make generate  write the generated files again (templ, sqlc, the portal's stylesheet and assets)
+# make lint      golangci-lint and gosec
+# make proof     the long proofs; writes docs/figures.md
+# make clean     remove what make built
+#
+# Every tool's version is pinned here, because a newer one may want a newer Go or
+# write other files. GO=… chooses another Go.
+
+SHELL         := /bin/bash -eu -o pipefail
+GO            ?= go
+TEMPL         := github.com/a-h/templ/cmd/templ@v0.3.977
+SQLC          := github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
+GOLANGCI_LINT := v2.15.0
+GOSEC         := v2.30.0
+
+# Packages in which several goroutines or processes meet on one row: they run a
+# second time under the race detector. All packages would be four times as slow.
+RACE := ./internal/job/... ./internal/store/... ./internal/provision/...
+
+.PHONY: demo build test need vet unit race generate fresh lint proof clean
+
+# The version is the commit: go build stamps it by itself (debug.ReadBuildInfo).
+build:
+	$(GO) build -o causeway ./cmd/causeway
+
+demo: build
+	./causeway demo
+
+test: need
+	$(GO) build ./...
+	$(GO) vet ./...
+	$(MAKE) unit
+	$(MAKE) race
+	$(MAKE) fresh
+	$(MAKE) lint
+
+need:
+	tools/need
+
+# Two packages at a time: each may start a database and a browser of its own.
+unit:
+	$(GO) test -p 2 -timeout 15m ./...
+
+race:
+	$(GO) test -p 2 -timeout 10m -race $(RACE)
+
+generate:
+	$(GO) run $(TEMPL) generate -path internal/web/ui
+	$(GO) run $(SQLC) generate
+	cd internal/web && npm ci --no-audit --no-fund && npm run build
+
+fresh:
+	tools/fresh
+
+lint: .bin/golangci-lint-$(GOLANGCI_LINT) .bin/gosec-$(GOSEC)
+	.bin/golangci-lint-$(GOLANGCI_LINT) run ./...
+	.bin/gosec-$(GOSEC) -quiet -exclude-generated -exclude-dir=node_modules ./...
+
+.bin/golangci-lint-$(GOLANGCI_LINT):
+	tools/install github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_LINT)
+
+.bin/gosec-$(GOSEC):
+	tools/install github.com/securego/gosec/v2/cmd/gosec $(GOSEC)
+
+proof: build
+	$(GO) run ./tools/proof
+
+clean:
+	rm -rf causeway .bin internal/web/node_modules
