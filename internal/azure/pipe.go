@@ -203,7 +203,7 @@ func (p *Pipe) target(c Call) (*url.URL, error) {
 		for name, values := range c.Query {
 			q[name] = values
 		}
-		u.RawQuery = q.Encode()
+		u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // OData reads + as a plus
 	}
 	return u, nil
 }
