@@ -44,7 +44,7 @@ const (
 var moves = map[State][]State{
 	Draft:      {Running, Waiting},
 	Running:    {Waiting, Stuck, Ready, Cancelling},
-	Waiting:    {Running, Stuck, Cancelling},
+	Waiting:    {Draft, Running, Stuck, Cancelling}, // back to a draft if it cannot begin after the signature
 	Stuck:      {Running, Waiting, Cancelling},
 	Ready:      {Cancelling},
 	Cancelling: {Cancelled, Stuck},

@@ -121,13 +121,23 @@ SELECT * FROM intent WHERE scope = @scope ORDER BY created_at, id;
 DELETE FROM intent WHERE scope = @scope AND name = @name;
 
 -- name: AddExchange :exec
-INSERT INTO exchange (id, onboarding, step, at, method, path, status, body) VALUES (@id, @onboarding, @step, @at, @method, @path, @status, @body);
+INSERT INTO exchange (id, onboarding, step, at, method, path, status, body) VALUES (@id, @onboarding, @step, @at, @method, @path, @status, @body)
+ON CONFLICT (id) DO UPDATE SET at = excluded.at, status = excluded.status, body = excluded.body;
+
+-- name: LockOnboarding :one
+SELECT * FROM onboarding WHERE id = @id FOR UPDATE;
+
+-- name: LockTenant :one
+SELECT * FROM tenant WHERE id = @id FOR UPDATE;
+
+-- name: LockStep :one
+SELECT * FROM onboarding_step WHERE onboarding = @onboarding AND name = @name FOR UPDATE;
+
+-- name: LockIntent :one
+SELECT * FROM intent WHERE scope = @scope AND name = @name FOR UPDATE;
 
 -- name: Exchanges :many
 SELECT * FROM exchange WHERE onboarding = @onboarding ORDER BY at DESC, id DESC LIMIT @batch;
-
--- name: CountExchanges :many
-SELECT status, method, COUNT(*) AS n FROM exchange GROUP BY status, method;
 
 -- name: AddAsk :exec
 INSERT INTO ask (id, org, kind, args, answer, error, asked_at, answered_at) VALUES (@id, @org, @kind, @args, '', '', @asked_at, 0);

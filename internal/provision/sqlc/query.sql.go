@@ -56,6 +56,7 @@ func (q *Queries) AddDraft(ctx context.Context, arg AddDraftParams) error {
 
 const addExchange = `-- name: AddExchange :exec
 INSERT INTO exchange (id, onboarding, step, at, method, path, status, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (id) DO UPDATE SET at = excluded.at, status = excluded.status, body = excluded.body
 `
 
 type AddExchangeParams struct {
@@ -255,39 +256,6 @@ func (q *Queries) ClaimFirst(ctx context.Context, arg ClaimFirstParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected()
-}
-
-const countExchanges = `-- name: CountExchanges :many
-SELECT status, method, COUNT(*) AS n FROM exchange GROUP BY status, method
-`
-
-type CountExchangesRow struct {
-	Status int64
-	Method string
-	N      int64
-}
-
-func (q *Queries) CountExchanges(ctx context.Context) ([]CountExchangesRow, error) {
-	rows, err := q.db.QueryContext(ctx, countExchanges)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CountExchangesRow
-	for rows.Next() {
-		var i CountExchangesRow
-		if err := rows.Scan(&i.Status, &i.Method, &i.N); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const countOnboardings = `-- name: CountOnboardings :many
@@ -785,6 +753,131 @@ func (q *Queries) LiveTenants(ctx context.Context) ([]Tenant, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockIntent = `-- name: LockIntent :one
+SELECT id, scope, name, request_id, correlation, state, tries, first_sent, last_sent, result, created_at FROM intent WHERE scope = $1 AND name = $2 FOR UPDATE
+`
+
+type LockIntentParams struct {
+	Scope string
+	Name  string
+}
+
+func (q *Queries) LockIntent(ctx context.Context, arg LockIntentParams) (Intent, error) {
+	row := q.db.QueryRowContext(ctx, lockIntent, arg.Scope, arg.Name)
+	var i Intent
+	err := row.Scan(
+		&i.ID,
+		&i.Scope,
+		&i.Name,
+		&i.RequestID,
+		&i.Correlation,
+		&i.State,
+		&i.Tries,
+		&i.FirstSent,
+		&i.LastSent,
+		&i.Result,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const lockOnboarding = `-- name: LockOnboarding :one
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at FROM onboarding WHERE id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockOnboarding(ctx context.Context, id string) (Onboarding, error) {
+	row := q.db.QueryRowContext(ctx, lockOnboarding, id)
+	var i Onboarding
+	err := row.Scan(
+		&i.ID,
+		&i.Provider,
+		&i.Org,
+		&i.Person,
+		&i.Login,
+		&i.Account,
+		&i.Tenant,
+		&i.Correlation,
+		&i.State,
+		&i.Step,
+		&i.Refusal,
+		&i.CancelBy,
+		&i.Name,
+		&i.Budget,
+		&i.Verdict,
+		&i.Subscription,
+		&i.AliasUsed,
+		&i.Receipt,
+		&i.MailMe,
+		&i.StartedAt,
+		&i.ChangedAt,
+		&i.FinishedAt,
+		&i.StuckAt,
+	)
+	return i, err
+}
+
+const lockStep = `-- name: LockStep :one
+SELECT onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at FROM onboarding_step WHERE onboarding = $1 AND name = $2 FOR UPDATE
+`
+
+type LockStepParams struct {
+	Onboarding string
+	Name       string
+}
+
+func (q *Queries) LockStep(ctx context.Context, arg LockStepParams) (OnboardingStep, error) {
+	row := q.db.QueryRowContext(ctx, lockStep, arg.Onboarding, arg.Name)
+	var i OnboardingStep
+	err := row.Scan(
+		&i.Onboarding,
+		&i.Seq,
+		&i.Name,
+		&i.State,
+		&i.StartedAt,
+		&i.FinishedAt,
+		&i.Note,
+		&i.Facts,
+		&i.Asked,
+		&i.NextAt,
+	)
+	return i, err
+}
+
+const lockTenant = `-- name: LockTenant :one
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockTenant(ctx context.Context, id string) (Tenant, error) {
+	row := q.db.QueryRowContext(ctx, lockTenant, id)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.Org,
+		&i.LegalEntity,
+		&i.Domain,
+		&i.State,
+		&i.Stage,
+		&i.Holder,
+		&i.Account,
+		&i.Details,
+		&i.Attestation,
+		&i.AzureID,
+		&i.BornAt,
+		&i.Cart,
+		&i.OrderID,
+		&i.Plan,
+		&i.FirstBy,
+		&i.Relationship,
+		&i.Principal,
+		&i.AdminUpn,
+		&i.AdminObject,
+		&i.Credentials,
+		&i.CredentialsUntil,
+		&i.CreatedAt,
+	)
+	return i, err
 }
 
 const onboardingOf = `-- name: OnboardingOf :one

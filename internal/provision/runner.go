@@ -1,0 +1,485 @@
+package provision
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"causeway/internal/account"
+	"causeway/internal/agreement"
+	"causeway/internal/audit"
+	"causeway/internal/azure"
+	"causeway/internal/azure/arm"
+	"causeway/internal/azure/graph"
+	"causeway/internal/azure/partnercenter"
+	"causeway/internal/azure/token"
+	"causeway/internal/fault"
+	"causeway/internal/guardrail"
+	"causeway/internal/job"
+	"causeway/internal/partner"
+	"causeway/internal/provider"
+	"causeway/internal/provision/sqlc"
+	"causeway/internal/seal"
+	"causeway/internal/store"
+	"causeway/internal/support"
+)
+
+// Kinds of job that this package handles.
+const (
+	JobOnboard = "onboard" // key: onboarding id
+	JobAsk     = "ask"     // key: id of the question
+	JobSign    = "sign"    // key: provider id; waits for the second signatory
+	JobTidy    = "tidy"    // key: ""; forgets what has had its time
+)
+
+// Runner takes onboardings through their steps.
+type Runner struct {
+	db        *store.DB
+	now       func() time.Time
+	log       *slog.Logger
+	jobs      *job.Queue
+	people    *account.Directory
+	settings  *partner.Settings
+	terms     *agreement.Library
+	guard     *guardrail.Shelf
+	desk      *support.Desk
+	mail      *support.Outbox
+	providers *provider.Inventory
+	ring      *seal.Ring // customer's secrets
+	signer    *agreement.Signer
+
+	// Microsoft; nil in a process of role web, which asks through workers.
+	pc     *partnercenter.Client
+	graph  *graph.Client
+	arm    *arm.Client
+	tokens *token.Custody
+}
+
+// Parts is what a Runner is made of. The Azure clients may be nil: such a
+// process takes no jobs.
+type Parts struct {
+	DB        *store.DB
+	Now       func() time.Time
+	Log       *slog.Logger
+	Jobs      *job.Queue
+	People    *account.Directory
+	Settings  *partner.Settings
+	Terms     *agreement.Library
+	Guard     *guardrail.Shelf
+	Desk      *support.Desk
+	Mail      *support.Outbox
+	Providers *provider.Inventory
+	Ring      *seal.Ring
+	Signer    *agreement.Signer
+	Partner   *partnercenter.Client
+	Graph     *graph.Client
+	ARM       *arm.Client
+	Tokens    *token.Custody
+}
+
+// New makes a runner; with Azure clients it also takes the jobs.
+func New(p Parts) *Runner {
+	r := &Runner{
+		db: p.DB, now: p.Now, log: p.Log, jobs: p.Jobs, people: p.People, settings: p.Settings, terms: p.Terms, guard: p.Guard,
+		desk: p.Desk, mail: p.Mail, providers: p.Providers, ring: p.Ring, signer: p.Signer,
+		pc: p.Partner, graph: p.Graph, arm: p.ARM, tokens: p.Tokens,
+	}
+	if r.pc != nil {
+		r.jobs.Handle(JobOnboard, r.advance)
+		r.jobs.Handle(JobAsk, r.answer)
+		r.jobs.Handle(JobSign, r.awaitSignature)
+		r.jobs.Handle(JobTidy, r.tidy)
+	}
+	return r
+}
+
+// work is one run of one step: the job that holds it, and what it works on as
+// it was when the run began.
+type work struct {
+	r          *Runner
+	j          job.Job
+	o          Onboarding
+	t          Tenant
+	s          StepRecord
+	cancelling bool
+}
+
+// tx commits together, and only while the job is ours.
+func (w *work) tx(ctx context.Context, f func(*store.Tx) error) error {
+	return w.r.db.Tx(ctx, func(tx *store.Tx) error {
+		if err := w.r.jobs.Hold(ctx, tx, w.j); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// steps is what each step does. A step may run again from its beginning at any
+// time: it looks at its intents to see what is done.
+var steps = map[Step]func(*work, context.Context) error{
+	StepDetails:      (*work).submitDetails,
+	StepCustomer:     (*work).makeCustomer,
+	StepPlan:         (*work).orderPlan,
+	StepSubscription: (*work).makeSubscription,
+	StepAssociate:    (*work).associate,
+	StepEnter:        (*work).enter,
+	StepGuard:        (*work).guard,
+	StepGrant:        (*work).grant,
+	StepReady:        (*work).finish,
+}
+
+// advance is the handler of an onboarding's job: it goes from step to step
+// until one has to wait, is stuck, or the last is done.
+func (r *Runner) advance(ctx context.Context, j job.Job) error {
+	for {
+		w, err := r.pickUp(ctx, j)
+		if err != nil {
+			return err
+		}
+		ctx := azure.WithCorrelation(ctx, azure.CorrelationID(w.o.Correlation))
+		ctx = azure.WithRecorder(ctx, w.record)
+		switch w.o.State {
+		case Ready, Cancelled, Stuck:
+			return nil // a person acts next, or nobody
+		case Cancelling:
+			return w.judge(ctx, w.cancel(ctx))
+		}
+		if err := w.start(ctx); err != nil {
+			return err
+		}
+		job.Point(string(w.o.Step) + ":start")
+		err = steps[w.o.Step](w, ctx)
+		if errors.Is(err, errCancelled) {
+			continue
+		}
+		if err != nil {
+			return w.judge(ctx, err)
+		}
+		job.Point(string(w.o.Step) + ":end")
+		if err := w.done(ctx); err != nil {
+			return err
+		}
+		job.Point(string(w.o.Step) + ":done")
+	}
+}
+
+func (r *Runner) pickUp(ctx context.Context, j job.Job) (*work, error) {
+	o, err := r.load(ctx, ID(j.Key))
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.tenant(ctx, o.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	w := &work{r: r, j: j, o: o, t: t, cancelling: o.State == Cancelling}
+	records, err := r.records(ctx, o.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range records {
+		if s.Name == o.Step {
+			w.s = s
+		}
+	}
+	return w, nil
+}
+
+// start writes that the step has begun, the first time.
+func (w *work) start(ctx context.Context) error {
+	if w.s.State == StepRunning || w.s.State == StepWaiting {
+		return nil
+	}
+	w.s.State, w.s.Started = StepRunning, w.r.now()
+	return w.tx(ctx, func(tx *store.Tx) error {
+		err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
+			s.State, s.Started, s.Finished, s.Asked = StepRunning, w.s.Started, time.Time{}, 0
+		})
+		if err != nil {
+			return err
+		}
+		return w.show(ctx, tx, provider.Running, "")
+	})
+}
+
+// done writes that the step is done and which comes next; after the last one
+// the step itself has written the end.
+func (w *work) done(ctx context.Context) error {
+	if w.o.Step == StepReady {
+		return nil
+	}
+	next := Steps[0]
+	for i, s := range Steps[:len(Steps)-1] {
+		if s == w.o.Step {
+			next = Steps[i+1]
+		}
+	}
+	return w.tx(ctx, func(tx *store.Tx) error {
+		err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
+			s.State, s.Finished, s.Note, s.Next = StepDone, w.r.now(), "", time.Time{}
+		})
+		if err != nil {
+			return err
+		}
+		return w.r.change(ctx, tx, w.o.ID, func(o *Onboarding) error {
+			o.Step = next
+			if o.State == Waiting {
+				o.State = Running
+			}
+			return nil
+		})
+	})
+}
+
+// show puts the onboarding's state on its provider.
+func (w *work) show(ctx context.Context, tx *store.Tx, s provider.State, note string) error {
+	return w.r.providers.Change(ctx, tx, w.o.Provider, provider.Platform, func(p *provider.Provider) error {
+		if p.State == provider.Cancelling && s != provider.Cancelled && s != provider.Stuck {
+			return nil
+		}
+		p.State, p.Note = s, note
+		return nil
+	})
+}
+
+// say writes a line in the provider's log.
+func (w *work) say(ctx context.Context, tx *store.Tx, level int, format string, args ...any) error {
+	return w.r.providers.Log(ctx, tx, w.o.Provider, level, string(w.o.Step), fmt.Sprintf(format, args...))
+}
+
+// fact notes something that is done, on the step and in the log.
+func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...any) error {
+	text := fmt.Sprintf(format, args...)
+	err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
+		for _, f := range s.Facts {
+			if f == text {
+				return
+			}
+		}
+		s.Facts = append(s.Facts, text)
+	})
+	if err != nil {
+		return err
+	}
+	return w.say(ctx, tx, provider.Done, "%s", text)
+}
+
+// pause is the error of a step that asked Microsoft and has to ask again. The
+// pause grows with the time already waited, a twentieth of it, so that asking
+// costs little and is never late by much; after the deadline somebody looks.
+func (w *work) pause(why string, deadline time.Duration) error {
+	waited := w.r.now().Sub(w.s.Started)
+	if deadline > 0 && waited > deadline {
+		return stuck("", why+fmt.Sprintf(" This has lasted for %s, which is longer than Microsoft ever needed.", waited.Round(time.Second)),
+			"Look at the exchange, ask Microsoft's support with the ids it names, then try again.")
+	}
+	return job.Wait{Until: w.r.now().Add(min(max(waited/20, 100*time.Millisecond), 30*time.Second)), Why: why}
+}
+
+// forPerson is the error of a step that waits for a person: it costs nothing and
+// may last for weeks.
+type forPerson struct {
+	why string
+	ask time.Duration // how often we look
+}
+
+func (f forPerson) Error() string { return f.why }
+
+// judge turns the error of a step into what comes next: wait, try again, or
+// stuck. It is the only place that decides so.
+func (w *work) judge(ctx context.Context, err error) error {
+	var (
+		wait   job.Wait
+		person forPerson
+	)
+	switch {
+	case err == nil, errors.Is(err, job.ErrFenced), ctx.Err() != nil:
+		return err
+	case errors.Is(err, errCancelled):
+		return job.Wait{Until: w.r.now(), Why: "cancelled"}
+	case errors.As(err, &person):
+		return w.wait(ctx, Waiting, job.Wait{Until: w.r.now().Add(person.ask), Why: person.why})
+	case errors.As(err, &wait):
+		return w.wait(ctx, Running, wait)
+	}
+	switch azure.Classify(err) {
+	case azure.R1:
+		after := 5 * time.Second
+		if f := fault.Of(err); f != nil && f.After > 0 {
+			after = f.After
+		}
+		return w.wait(ctx, Running, job.Wait{Until: w.r.now().Add(after), Why: "Microsoft takes no more requests for a while."})
+	case azure.R2:
+		if werr := w.wait(ctx, Running, job.Wait{Why: "Microsoft does not answer. We go on asking."}); !errors.As(werr, &wait) {
+			return werr
+		}
+		return err // the queue's back-off
+	case azure.R3:
+		return w.wait(ctx, Running, toWait(w.pause("Microsoft is still copying what was just made.", 30*time.Minute), err))
+	case azure.R4:
+		return job.Wait{Until: w.r.now().Add(100 * time.Millisecond), Why: "changed meanwhile; reading it again"}
+	case azure.W:
+		return w.wait(ctx, Waiting, job.Wait{Until: w.r.now().Add(5 * time.Minute), Why: reason(err)})
+	}
+	if fault.KindOf(err) == "" && azure.AsError(err) == nil && w.j.Attempt < 8 {
+		return err // our bug, or a database that is away: logged, and tried again a few times
+	}
+	return w.stick(ctx, err)
+}
+
+// toWait gives the wait of a pause; a pause that is over its deadline keeps its
+// words and names what Microsoft said last.
+func toWait(pause, last error) error {
+	var f *fault.Error
+	if errors.As(pause, &f) {
+		return f.Because(last)
+	}
+	return pause
+}
+
+func reason(err error) string {
+	if r, ok := azure.Refusal(err); ok {
+		return r.Reason
+	}
+	return err.Error()
+}
+
+// wait writes why, for the page, and gives the job its time.
+func (w *work) wait(ctx context.Context, state State, werr error) error {
+	var wait job.Wait
+	if !errors.As(werr, &wait) {
+		return w.stick(ctx, werr)
+	}
+	shown := provider.Running
+	if state == Waiting {
+		shown = provider.Waiting
+	}
+	err := w.tx(ctx, func(tx *store.Tx) error {
+		err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
+			s.State, s.Note, s.Next = StepWaiting, wait.Why, wait.Until
+			s.Asked++
+		})
+		if err != nil {
+			return err
+		}
+		if w.s.Note != wait.Why { // not at each asking
+			if err := w.say(ctx, tx, provider.Info, "%s", wait.Why); err != nil {
+				return err
+			}
+		}
+		if w.o.State != state && !w.cancelling {
+			err := w.r.change(ctx, tx, w.o.ID, func(o *Onboarding) error {
+				if o.State == Running || o.State == Waiting {
+					o.State = state
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return w.show(ctx, tx, shown, wait.Why)
+	})
+	if err != nil {
+		return err
+	}
+	return wait
+}
+
+// stick writes that a person has to look: field, reason, remedy; staff and the
+// customer get a mail. The job ends here; a retry makes a new one.
+func (w *work) stick(ctx context.Context, cause error) error {
+	refusal := explain(cause)
+	w.r.log.Warn("onboarding is stuck", "onboarding", w.o.ID, "step", w.o.Step, "error", cause)
+	brand, err := w.r.settings.Brand(ctx)
+	if err != nil {
+		return err
+	}
+	return w.tx(ctx, func(tx *store.Tx) error {
+		now := w.r.now()
+		err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) { s.State, s.Note, s.Next = StepStuck, refusal.Reason, time.Time{} })
+		if err != nil {
+			return err
+		}
+		err = w.r.change(ctx, tx, w.o.ID, func(o *Onboarding) error {
+			o.Refusal, o.StuckAt = &refusal, now
+			o.State = Stuck
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := w.say(ctx, tx, provider.Failed, "%s", refusal.String()); err != nil {
+			return err
+		}
+		if err := w.show(ctx, tx, provider.Stuck, refusal.Reason); err != nil {
+			return err
+		}
+		if err := w.tellStuck(ctx, tx, brand, refusal, now); err != nil {
+			return err
+		}
+		err = audit.Write(ctx, tx, audit.Entry{
+			Org: string(w.o.Org), At: now, Actor: audit.System, Action: "onboarding.stuck", Object: "onboarding:" + string(w.o.ID),
+			Detail: map[string]any{"step": w.o.Step, "reason": refusal},
+		})
+		if err != nil {
+			return err
+		}
+		return w.r.jobs.Finish(ctx, tx, w.j)
+	})
+}
+
+// explain gives field, reason and remedy of an error.
+func explain(err error) fault.Refusal {
+	if f := fault.Of(err); f != nil && len(f.Refusals) > 0 && azure.AsError(err) == nil {
+		return f.Refusals[0]
+	}
+	if r, ok := azure.Refusal(err); ok {
+		return r
+	}
+	if f := fault.Of(err); f != nil {
+		if len(f.Refusals) > 0 {
+			return f.Refusals[0]
+		}
+		return fault.Refusal{Reason: f.Message}
+	}
+	return fault.Refusal{
+		Code: "internal", Reason: "Something broke on our side; the log names it.",
+		Remedy: "Our support looks at it. Nothing needs to be typed again.",
+	}
+}
+
+// record keeps an exchange, so that staff see exactly what was said. A question
+// that is asked again and again keeps only its last answer.
+func (w *work) record(ctx context.Context, x azure.Exchange) {
+	body, err := json.Marshal(x)
+	if err != nil {
+		w.r.log.Error("exchange not kept", "error", err)
+		return
+	}
+	path := x.URL
+	if u, err := url.Parse(x.URL); err == nil {
+		path = u.RequestURI()
+	}
+	id := store.NewID()
+	if x.Method == http.MethodGet || x.Method == http.MethodHead {
+		h := sha256.Sum256([]byte(string(w.o.ID) + " " + string(w.o.Step) + " " + x.Method + " " + path))
+		id = hex.EncodeToString(h[:16])
+	}
+	err = w.r.db.Tx(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		return sqlc.New(tx).AddExchange(ctx, sqlc.AddExchangeParams{
+			ID: id, Onboarding: string(w.o.ID), Step: string(w.o.Step), At: store.Micros(x.Started), Method: x.Method,
+			Path: path, Status: int64(x.Status), Body: string(body),
+		})
+	})
+	if err != nil {
+		w.r.log.Error("exchange not kept", "error", err)
+	}
+}
