@@ -1,0 +1,241 @@
+package support
+
+import (
+	"fmt"
+	"time"
+
+	"causeway/internal/partner"
+)
+
+// Ready is what the welcome mail says.
+type Ready struct {
+	To, Name         string // who created the provider
+	ProviderID       string
+	Provider         string // its name, also the subscription's
+	Account          string // who pays: "CTSE · Contoso East LLC"
+	Domain           string // contosoanalytics.onmicrosoft.com
+	TenantID         string
+	SubscriptionID   string
+	ProviderURL      string // the provider's page in the portal
+	AzureURL         string // the Azure portal, in this tenant
+	CredentialsUntil time.Time
+	Receipt          []byte // the signed file; nil = none
+}
+
+// ReadyMail tells the person who created a provider that it works.
+func ReadyMail(b partner.Brand, r Ready) Message {
+	l := newLetter(b, r.Name)
+	l.p("your Azure subscription %s is ready.", quoted(r.Provider))
+	l.p("%s", b.MailReadyIntro)
+	l.facts(
+		[2]string{"Domain", r.Domain}, [2]string{"Tenant", r.TenantID}, [2]string{"Subscription", r.SubscriptionID},
+		[2]string{"Billed to", r.Account}, [2]string{"Line on the bill", b.LineLabel},
+	)
+	if !r.CredentialsUntil.IsZero() {
+		l.p("The first sign-in of your Azure administrator is kept for you until %s. Open the provider, choose Show Credentials and store it; after that day it can only be reset.", day(r.CredentialsUntil))
+	}
+	l.button("Open the provider", r.ProviderURL)
+	if r.AzureURL != "" {
+		l.p("The Azure portal for this tenant: %s", r.AzureURL)
+	}
+	if r.Receipt != nil {
+		l.p("The signed receipt of what you accepted is attached. Anyone can check it, also without us: causeway receipt verify.")
+	}
+	m := l.mail("ready:"+r.ProviderID, r.To, r.Name, "Your Azure subscription is ready: "+r.Provider)
+	if r.Receipt != nil {
+		m.Attachments = []Attachment{{Name: "receipt-" + r.ProviderID + ".json", Type: "application/json", Body: r.Receipt}}
+	}
+	return m
+}
+
+// Invited is what a second signatory is told.
+type Invited struct {
+	InvitationID string
+	To, Name     string
+	AskedBy      string // who asks
+	Company      string // for whom to sign
+	Account      string // "CTSE"
+	Terms        []string
+	URL          string // with the token; it opens the terms and nothing else
+	Until        time.Time
+	Reminder     int // 0 = the invitation itself, 1 = first reminder …
+}
+
+// SignatoryMail asks the person who signs for the company, or reminds.
+func SignatoryMail(b partner.Brand, v Invited) Message {
+	l := newLetter(b, v.Name)
+	if v.Reminder > 0 {
+		l.p("this is a reminder. %s is still waiting for your signature.", v.Company)
+	}
+	l.p("%s asks you to accept these terms for %s, so that it gets an Azure account:", v.AskedBy, v.Company)
+	for _, t := range v.Terms {
+		l.p("– %s", t)
+	}
+	l.p("%s", b.MailSignatoryIntro)
+	l.button("Read and sign", v.URL)
+	l.p("The link is for you alone and works until %s. It shows the terms and nothing else; you need no account. Accepting costs nothing and starts nothing.", day(v.Until))
+	l.p("If you do not sign for %s, choose Decline on that page: %s is told so.", v.Company, v.AskedBy)
+	subject := "Please sign for " + v.Company + ": terms for Azure"
+	if v.Reminder > 0 {
+		subject = "Reminder: " + subject
+	}
+	return l.mail(fmt.Sprintf("signatory:%s:%d", v.InvitationID, v.Reminder), v.To, v.Name, subject)
+}
+
+// Signed is what the one who asked is told about the signatory.
+type Signed struct {
+	InvitationID string
+	To, Name     string // who asked
+	Signatory    string
+	Company      string
+	Outcome      string // signed, declined, expired
+	Why          string
+	URL          string // the draft
+}
+
+// SignedMail tells the person who waits for a signatory how it ended.
+func SignedMail(b partner.Brand, s Signed) Message {
+	l := newLetter(b, s.Name)
+	subject := ""
+	switch s.Outcome {
+	case "signed":
+		subject = "Signed: terms for " + s.Company
+		l.p("%s has accepted the terms for %s. You can go on.", s.Signatory, s.Company)
+	case "declined":
+		subject = "Declined: terms for " + s.Company
+		l.p("%s does not accept the terms for %s. Nothing was created. Ask another person, or sign yourself.", s.Signatory, s.Company)
+	default:
+		subject = "Not signed in time: terms for " + s.Company
+		l.p("%s did not answer in time for %s, and the link has ended. Nothing was created. You can invite again.", s.Signatory, s.Company)
+	}
+	if s.Why != "" {
+		l.facts([2]string{"Reason given", s.Why})
+	}
+	l.button("Open the draft", s.URL)
+	return l.mail("signed:"+s.InvitationID+":"+s.Outcome, s.To, s.Name, subject)
+}
+
+// Stuck is what both sides are told when a step cannot go on.
+type Stuck struct {
+	Key        string // names this stop: onboarding, step and try, so that each stop is told once
+	To, Name   string // of the customer's mail
+	Provider   string
+	Company    string
+	Step       string // in people's words: "Create the Azure customer account"
+	Reason     string // may be shown to the customer
+	Remedy     string
+	AnswerBy   time.Time // zero = no promise
+	URL        string
+	StaffURL   string
+	VendorCode string // Microsoft's error code, for staff
+}
+
+// StuckMail tells the customer that the partner's staff is looking.
+func StuckMail(b partner.Brand, s Stuck) Message {
+	l := newLetter(b, s.Name)
+	l.p("setting up %s has stopped and needs a person. Nothing is lost, and nothing is charged twice.", quoted(s.Provider))
+	l.facts([2]string{"Step", s.Step}, [2]string{"What happened", s.Reason}, [2]string{"What helps", s.Remedy})
+	l.p("%s", b.MailStuckIntro)
+	if s.AnswerBy.IsZero() {
+		l.p("%s has been told.", upper(b.Partner))
+	} else {
+		l.p("%s has been told and answers by %s.", upper(b.Partner), hour(s.AnswerBy))
+	}
+	l.button("See the progress", s.URL)
+	return l.mail("stuck:customer:"+s.Key, s.To, s.Name, "Setting up "+s.Provider+" has stopped")
+}
+
+// StuckStaffMail tells the partner's staff that somebody must act.
+func StuckStaffMail(b partner.Brand, s Stuck) Message {
+	l := newLetter(b, "")
+	l.p("an onboarding is stuck and waits for you.")
+	l.facts(
+		[2]string{"Customer", s.Company}, [2]string{"Provider", s.Provider}, [2]string{"Step", s.Step}, [2]string{"Reason", s.Reason},
+		[2]string{"Microsoft's code", s.VendorCode}, [2]string{"Remedy", s.Remedy},
+	)
+	if !s.AnswerBy.IsZero() {
+		l.p("The customer was promised an answer by %s.", hour(s.AnswerBy))
+	}
+	l.button("Open the onboarding", s.StaffURL)
+	return l.mail("stuck:staff:"+s.Key, b.ContactEmail, "", "Stuck: "+s.Company+", "+s.Step)
+}
+
+// Asked is a new request, for staff.
+type Asked struct {
+	Request Request
+	URL     string
+}
+
+// AskedMail tells the partner's staff that somebody asks for something.
+func AskedMail(b partner.Brand, a Asked) Message {
+	r := a.Request
+	l := newLetter(b, "")
+	l.p("%s asks: %s.", who(r.AskedName, r.AskedEmail), r.Subject)
+	l.facts([2]string{"Request", r.Label()}, [2]string{upper(b.AccountWord), string(r.Alias)}, [2]string{"Why", text(r)}, [2]string{"Promised answer", hour(r.AnswerBy)})
+	l.button("Open the queue", a.URL)
+	return l.mail("asked:"+string(r.ID), b.ContactEmail, "", r.Label()+": "+r.Subject)
+}
+
+// Decided is the outcome of a request, for the one who asked.
+type Decided struct {
+	Request Request
+	URL     string
+}
+
+// DecidedMail tells the one who asked what was decided.
+func DecidedMail(b partner.Brand, d Decided) Message {
+	r := d.Request
+	l := newLetter(b, r.AskedName)
+	subject := r.Label() + " " + outcome(r)
+	switch {
+	case r.Kind == Exception && r.State == Granted:
+		l.p("your exception %s for %s is granted.", r.Label(), r.Alias)
+		if !r.Until.IsZero() {
+			l.p("It ends on %s. Create the provider before that day.", day(r.Until))
+		}
+	case r.Kind == Exception && r.State == Refused:
+		l.p("your exception %s for %s is refused.", r.Label(), r.Alias)
+	default:
+		l.p("your request %s (%s) is %s.", r.Label(), r.Subject, outcome(r))
+	}
+	l.facts([2]string{"Reason", r.Reason})
+	l.button("See your requests", d.URL)
+	return l.mail(fmt.Sprintf("decided:%s:%d", r.ID, r.Version), r.AskedEmail, r.AskedName, subject)
+}
+
+func outcome(r Request) string {
+	switch {
+	case r.State == Granted && r.Kind == Exception:
+		return "granted"
+	case r.State == Granted:
+		return "done"
+	case r.State == Withdrawn:
+		return "taken back"
+	}
+	return string(r.State)
+}
+
+func who(name, email string) string {
+	if name == "" {
+		return email
+	}
+	return name + " (" + email + ")"
+}
+
+func quoted(s string) string { return "“" + s + "”" }
+
+// day and hour keep the zone of the time: it is the partner's business zone
+// for promises, UTC else.
+func day(t time.Time) string  { return t.Format("2 January 2006") }
+func hour(t time.Time) string { return t.Format("2 January 2006, 15:04 MST") }
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	r := []rune(s)
+	if r[0] >= 'a' && r[0] <= 'z' {
+		r[0] -= 'a' - 'A'
+	}
+	return string(r)
+}
