@@ -1,6 +1,7 @@
 // The portal's own script: everything a page does that HTML alone cannot. No page depends on it to be read.
 // Attributes it answers to:
 //   data-dialog="id"        opens that <dialog> (href is loaded into it first if data-from names a URL)
+//   data-fill-x="text"      on such a button: fills data-slot="x" and data-slot-value="x" of the dialog
 //   data-close              closes the dialog it is in
 //   data-theme-switch       light <-> dark
 //   data-menu-button="id"   opens the navigation as a drawer on phones
@@ -25,6 +26,15 @@
     const first = $("[autofocus], [data-first]", d);
     if (first) first.focus();
   };
+  // data-fill-x on the opener goes to [data-slot="x"] as text and to [data-slot-value="x"] as value
+  const fill = (d, opener) => {
+    for (const a of opener.attributes) {
+      if (!a.name.startsWith("data-fill-")) continue;
+      const key = CSS.escape(a.name.slice("data-fill-".length));
+      for (const s of $$(`[data-slot="${key}"]`, d)) s.textContent = a.value;
+      for (const s of $$(`[data-slot-value="${key}"]`, d)) s.value = a.value;
+    }
+  };
   document.addEventListener("click", (e) => {
     const opener = closest(e, "[data-dialog]");
     if (opener && opener.getAttribute("aria-disabled") !== "true") {
@@ -32,6 +42,7 @@
       const d = document.getElementById(opener.dataset.dialog);
       const menu = opener.closest("details[data-menu]");
       if (menu) menu.open = false;
+      if (d) fill(d, opener);
       open(d);
       return;
     }
@@ -157,6 +168,14 @@
   setInterval(tick, 1000);
 
   // Secrets leave the page by themselves
+  function gone(s) {
+    const p = document.createElement("p"), a = document.createElement("a");
+    a.href = location.pathname + location.search;
+    a.textContent = "Ask again";
+    p.append(s.dataset.hideText || "Hidden again.", " ", a);
+    s.replaceChildren(p);
+    s.removeAttribute("data-hide-after");
+  }
   function hide(root) {
     for (const s of $$("[data-hide-after]", root)) {
       if (s.dataset.armed) continue;
@@ -168,13 +187,19 @@
         if (at) at.textContent = `${left} s`;
         if (left > 0 && s.isConnected) return;
         clearInterval(t);
-        const p = document.createElement("p");
-        p.textContent = s.dataset.hideText || "Hidden again.";
-        s.replaceChildren(p);
-        say(p.textContent);
+        gone(s);
+        say("Hidden again.");
       }, 1000);
     }
   }
+
+  // Secrets also leave when their dialog closes
+  document.addEventListener("close", (e) => {
+    if (!(e.target instanceof HTMLDialogElement)) return;
+    for (const s of $$("[data-hide-after]", e.target)) {
+      gone(s);
+    }
+  }, true);
 
   // A form is sent once
   document.addEventListener("submit", (e) => {

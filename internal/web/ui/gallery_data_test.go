@@ -30,6 +30,9 @@ func staff(title, current string) ui.Shell {
 func gallery() []picture {
 	var list []picture
 	list = append(list, providerPictures()...)
+	list = append(list, wizardPictures()...)
+	list = append(list, progressPictures()...)
+	list = append(list, readyPictures()...)
 	return list
 }
 

@@ -2,7 +2,7 @@ package ui
 
 // Check is one line of a checklist.
 type Check struct {
-	State State  // ready = done, draft = not yet, stuck or waiting = needs somebody
+	State State // ready = done, draft = not yet, stuck or waiting = needs somebody
 	Title string
 	Text  string
 	Link  Link

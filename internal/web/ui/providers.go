@@ -7,8 +7,8 @@ type ProvidersPage struct {
 	Filter   Filter // Action /providers; chips All, Ready, In progress, Waiting for you, Stuck, Draft; Select Name "account"
 	Rows     []ProviderRow
 	Foot     Foot
-	NewOff   string // why this person may not create one; empty: may
-	Existing string // reason text of the note about existing accounts; empty: the standard one
+	NewOff   string          // why this person may not create one; empty: may
+	Existing string          // reason text of the note about existing accounts; empty: the standard one
 	Empty    *ProvidersEmpty // set when the organization has no provider at all
 }
 

@@ -45,7 +45,7 @@ func Providers(p ProvidersPage) templ.Component {
 			templ_7745c5c3_Err = PageHead(Head{
 				Title:   "Providers",
 				Text:    "Your connections to clouds. Each one is billed to one " + p.Shell.Brand.AccountWord + ".",
-				Actions: []Action{p.newButton()},
+				Actions: p.headActions(),
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -543,7 +543,15 @@ func providersEmpty(p ProvidersPage, e ProvidersEmpty) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "'s and Microsoft's. If someone else signs for your company, we send them a link and wait.</p></div></li><li><span class=\"cw-dot\">3</span><div><b>We set Azure up</b><p class=\"cw-sub\">Five steps, shown live. You can close the page; we mail you when it is ready.</p></div></li></ol><div class=\"cw-row\"><a class=\"btn\" data-variant=\"ghost\" href=\"/help#provider\">What is a provider?</a></div></div><div class=\"cw-stack\"><div class=\"cw-panel\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "'s and Microsoft's. If someone else signs for your company, we send them a link and wait.</p></div></li><li><span class=\"cw-dot\">3</span><div><b>We set Azure up</b><p class=\"cw-sub\">Five steps, shown live. You can close the page; we mail you when it is ready.</p></div></li></ol><div class=\"cw-row\">")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = Button(p.newButton()).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "<a class=\"btn\" data-variant=\"ghost\" href=\"/help#provider\">What is a provider?</a></div></div><div class=\"cw-stack\"><div class=\"cw-panel\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -551,7 +559,7 @@ func providersEmpty(p ProvidersPage, e ProvidersEmpty) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "<div class=\"cw-panel-body\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 38, "<div class=\"cw-panel-body\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -559,7 +567,7 @@ func providersEmpty(p ProvidersPage, e ProvidersEmpty) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 38, "</div></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 39, "</div></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -567,7 +575,7 @@ func providersEmpty(p ProvidersPage, e ProvidersEmpty) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 39, "</div></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "</div></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -575,7 +583,7 @@ func providersEmpty(p ProvidersPage, e ProvidersEmpty) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "</div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "</div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
