@@ -8,7 +8,8 @@
 # Every tool's version is pinned here, because a newer one may want a newer Go or
 # write other files. GO=… chooses another Go.
 
-SHELL         := /bin/bash -eu -o pipefail
+SHELL         := /bin/bash
+.SHELLFLAGS   := -eu -o pipefail -c
 GO            ?= go
 TEMPL         := github.com/a-h/templ/cmd/templ@v0.3.977
 SQLC          := github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
