@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -175,6 +176,35 @@ func (p *Pipe) Do(ctx context.Context, c Call) (Answer, error) {
 	return a, err
 }
 
+// List reads all pages of a list in the form of Azure Resource Manager and Graph
+// ({value, nextLink}); the next link is followed as given. An error gives nothing,
+// for half a list looks like a whole one.
+func List[T any](ctx context.Context, p *Pipe, c Call) ([]T, error) {
+	var all []T
+	seen := map[string]bool{}
+	for {
+		var page struct {
+			Value     []T
+			NextLink  string
+			ODataNext string `json:"@odata.nextLink"`
+		}
+		c.Out = &page
+		if _, err := p.Do(ctx, c); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Value...)
+		next := page.NextLink + page.ODataNext
+		if next == "" {
+			return all, nil
+		}
+		if seen[next] {
+			return nil, fault.New(fault.Unavailable, "%s gave the same page twice in a list", c.Service.Word())
+		}
+		seen[next] = true
+		c.Path, c.Query, c.Request = next, nil, ""
+	}
+}
+
 // target joins base and path; a link that Microsoft gave may be whole, but only
 // of the same host, because our token goes with it.
 func (p *Pipe) target(c Call) (*url.URL, error) {
@@ -219,6 +249,17 @@ type call struct {
 	body        []byte
 	kind        string // content type
 	shown       string // the body as it may be kept
+	answer      []byte // nil once its secrets are known
+}
+
+// clean takes secrets out of a text that is kept or shown. The answer is searched
+// for secrets only now: most calls succeed and nobody records them.
+func (x *call) clean(s string) string {
+	if x.answer != nil {
+		x.secrets.learnJSON(x.answer)
+		x.answer = nil
+	}
+	return x.secrets.text(s)
 }
 
 func (x *call) tokenRequest() TokenRequest {
@@ -330,7 +371,7 @@ func (x *call) do(ctx context.Context) (Answer, error) {
 		}
 	}
 	body = bytes.TrimPrefix(body, []byte{0xEF, 0xBB, 0xBF})
-	x.secrets.learnJSON(body)
+	x.answer = body
 	err = x.judge(a, body, err)
 	x.record(ctx, a, req.Raw().Header, body, started, time.Since(begin), err)
 	return a, err
@@ -352,8 +393,36 @@ func (x *call) ids(h http.Header) (request, correlation string) {
 
 // judge turns what came back into Out or an error.
 func (x *call) judge(a Answer, body []byte, lost error) error {
+	switch {
+	case lost != nil && a.Status < 400:
+		e := x.failure(a)
+		e.Unreadable = a.Status != 0
+		e.cause = x.cause(lost)
+		e.Message = e.cause.Error()
+		return e
+	case slices.Contains(x.Optional, a.Status):
+		return nil
+	case a.Status >= 300, refused(x.Service, body): // a refusal is known even if its body is not
+		e := x.failure(a)
+		e.read(x.clean(string(body)))
+		return e
+	case x.Out == nil, len(bytes.TrimSpace(body)) == 0 && (x.Empty || a.Status == http.StatusNoContent):
+		return nil
+	}
+	if err := json.Unmarshal(body, x.Out); err != nil {
+		e := x.failure(a)
+		e.Unreadable = true
+		e.Message = x.clean(err.Error())
+		e.Raw = cut(x.clean(string(body)), rawLimit)
+		return e
+	}
+	return nil
+}
+
+// failure is an error with all that is known of the exchange but its body.
+func (x *call) failure(a Answer) *Error {
 	e := &Error{
-		Service: x.Service, Method: x.Method, Path: x.secrets.text(x.url.RequestURI()), Status: a.Status,
+		Service: x.Service, Method: x.Method, Path: x.clean(x.url.RequestURI()), Status: a.Status,
 		RequestID: string(x.Request), CorrelationID: string(x.correlation), RetryAfter: a.RetryAfter,
 	}
 	if a.RequestID != "" && x.Service != PartnerCenter { // Partner Center echoes ours; others have their own
@@ -364,42 +433,9 @@ func (x *call) judge(a Answer, body []byte, lost error) error {
 	}
 	if a.Header != nil {
 		e.CV = First(a.Header, "MS-CV")
-		e.Challenge = x.secrets.text(a.Header.Get("WWW-Authenticate"))
+		e.Challenge = x.clean(a.Header.Get("WWW-Authenticate"))
 	}
-	optional := false
-	for _, s := range x.Optional {
-		optional = optional || s == a.Status
-	}
-	switch {
-	case lost != nil:
-		if a.Status >= 400 { // the refusal is known, only its body is not
-			e.read(x.secrets.text(string(body)))
-			return e
-		}
-		e.Unreadable = a.Status != 0
-		e.cause = x.cause(lost)
-		e.Message = e.cause.Error()
-		return e
-	case optional:
-		return nil
-	case a.Status >= 300:
-		e.read(x.secrets.text(string(body)))
-		return e
-	}
-	if refused(x.Service, body) { // 400072 comes with status 200
-		e.read(x.secrets.text(string(body)))
-		return e
-	}
-	if x.Out == nil || len(bytes.TrimSpace(body)) == 0 && (x.Empty || a.Status == http.StatusNoContent) {
-		return nil
-	}
-	if err := json.Unmarshal(body, x.Out); err != nil {
-		e.Unreadable = true
-		e.Message = x.secrets.text(err.Error())
-		e.Raw = cut(x.secrets.text(string(body)), rawLimit)
-		return e
-	}
-	return nil
+	return e
 }
 
 // refused finds the one documented error that is sent as a success.
@@ -432,7 +468,7 @@ func (x *call) cause(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = "no answer in time"
 	}
-	return lostError{x.secrets.text(text), err}
+	return lostError{x.clean(text), err}
 }
 
 func (x *call) record(ctx context.Context, a Answer, sent http.Header, body []byte, started time.Time, took time.Duration, err error) {
@@ -440,19 +476,17 @@ func (x *call) record(ctx context.Context, a Answer, sent http.Header, body []by
 	if f == nil {
 		return
 	}
-	shown := *x.url
-	shown.User = nil
 	e := Exchange{
-		Service: x.Service, Method: x.Method, URL: x.secrets.text(shown.String()), RequestID: string(x.Request), CorrelationID: string(x.correlation),
-		Request: Message{Headers: x.secrets.headers(sent), Body: cut(x.secrets.text(x.shown), bodyLimit)},
+		Service: x.Service, Method: x.Method, URL: x.clean(x.url.String()), RequestID: string(x.Request), CorrelationID: string(x.correlation),
+		Request: Message{Headers: x.secrets.headers(sent), Body: cut(x.clean(x.shown), bodyLimit)},
 		Status:  a.Status, Started: started.UTC(), Took: took,
 	}
 	if a.Header != nil {
 		e.CV = First(a.Header, "MS-CV")
-		e.Response = Message{Headers: x.secrets.headers(a.Header), Body: cut(x.secrets.text(string(body)), bodyLimit)}
+		e.Response = Message{Headers: x.secrets.headers(a.Header), Body: cut(x.clean(string(body)), bodyLimit)}
 	}
 	if err != nil {
-		e.Error = x.secrets.text(err.Error())
+		e.Error = x.clean(err.Error())
 	}
 	f(ctx, e)
 }

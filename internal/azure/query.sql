@@ -48,3 +48,7 @@ DELETE FROM partner_access WHERE partner = @partner;
 
 -- name: DropExpiredAccess :exec
 DELETE FROM partner_access WHERE expires_at < @now;
+
+-- name: NoteAlarm :execrows
+UPDATE partner_credential SET alarm_code = @alarm_code, alarm_at = @alarm_at
+WHERE tenant_id = @tenant_id AND leased_until <= @now;

@@ -57,27 +57,28 @@ type call struct {
 }
 
 func (c *Client) do(ctx context.Context, x call) (azure.Answer, error) {
-	q := url.Values{}
+	return c.pipe.Do(ctx, c.wire(x))
+}
+
+// wire is the call as the pipe wants it, with the limit it counts against.
+func (c *Client) wire(x call) azure.Call {
+	q := url.Values{"api-version": {x.version}}
 	for name, values := range x.query {
 		q[name] = values
 	}
-	if x.version != "" {
-		q.Set("api-version", x.version)
-	}
-	group := "reads"
-	switch x.method {
-	case http.MethodPut, http.MethodPost, http.MethodPatch:
-		group = "writes"
-	case http.MethodDelete:
+	group := "writes"
+	switch {
+	case x.method == http.MethodGet:
+		group = "reads"
+	case x.method == http.MethodDelete:
 		group = "deletes"
-	}
-	if strings.Contains(x.path, "/Microsoft.Subscription/aliases") && group == "writes" {
+	case strings.Contains(x.path, "/Microsoft.Subscription/aliases"):
 		group = "aliases" // throttled far below other writes
 	}
-	return c.pipe.Do(ctx, azure.Call{
+	return azure.Call{
 		Service: azure.ARM, As: c.as, Tenant: c.tenant, Group: group, Customer: owner(x.path, c.tenant),
 		Method: x.method, Path: x.path, Query: q, Request: x.request, In: x.in, Out: x.out, Empty: x.empty,
-	})
+	}
 }
 
 // owner is whose limit a call counts against: the subscription's, else the tenant's.
@@ -89,28 +90,8 @@ func owner(path, tenant string) string {
 	return tenant
 }
 
-// list reads all pages; the next link is followed as given.
 func list[T any](ctx context.Context, c *Client, path, version string, q url.Values) ([]T, error) {
-	var all []T
-	seen := map[string]bool{}
-	for {
-		var page struct {
-			Value    []T
-			NextLink string
-		}
-		if _, err := c.do(ctx, call{method: http.MethodGet, path: path, version: version, query: q, out: &page}); err != nil {
-			return nil, err
-		}
-		all = append(all, page.Value...)
-		if page.NextLink == "" {
-			return all, nil
-		}
-		if seen[page.NextLink] {
-			return nil, fault.New(fault.Unavailable, "Azure Resource Manager gave the same page twice in a list")
-		}
-		seen[page.NextLink] = true
-		path, version, q = page.NextLink, "", nil
-	}
+	return azure.List[T](ctx, c.pipe, c.wire(call{method: http.MethodGet, path: path, version: version, query: q}))
 }
 
 // under puts a path below a scope such as /subscriptions/{id}. A scope that is

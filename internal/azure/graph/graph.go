@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"causeway/internal/azure"
-	"causeway/internal/fault"
 )
 
 // Client calls Microsoft Graph with tokens of the partner's tenant.
@@ -172,28 +171,8 @@ func (c *Client) do(ctx context.Context, request azure.RequestID, method, path, 
 	})
 }
 
-// list reads all pages; the next link is followed as given.
 func list[T any](ctx context.Context, c *Client, path string, q url.Values) ([]T, error) {
-	var all []T
-	seen := map[string]bool{}
-	for {
-		var page struct {
-			Value    []T
-			NextLink string `json:"@odata.nextLink"`
-		}
-		if _, err := c.do(ctx, "", http.MethodGet, path, "", q, nil, &page, false); err != nil {
-			return nil, err
-		}
-		all = append(all, page.Value...)
-		if page.NextLink == "" {
-			return all, nil
-		}
-		if seen[page.NextLink] {
-			return nil, fault.New(fault.Unavailable, "Microsoft Graph gave the same page twice in a list")
-		}
-		seen[page.NextLink] = true
-		path, q = page.NextLink, nil
-	}
+	return azure.List[T](ctx, c.pipe, azure.Call{Service: azure.Graph, As: azure.AppUser, Group: "gdap", Method: http.MethodGet, Path: path, Query: q})
 }
 
 // Relationships lists relationships; filter is OData, e.g. "status eq 'active'".

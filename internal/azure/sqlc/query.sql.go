@@ -128,6 +128,31 @@ func (q *Queries) DropTenantAccess(ctx context.Context, arg DropTenantAccessPara
 	return err
 }
 
+const noteAlarm = `-- name: NoteAlarm :execrows
+UPDATE partner_credential SET alarm_code = $1, alarm_at = $2
+WHERE tenant_id = $3 AND leased_until <= $4
+`
+
+type NoteAlarmParams struct {
+	AlarmCode string
+	AlarmAt   int64
+	TenantID  string
+	Now       int64
+}
+
+func (q *Queries) NoteAlarm(ctx context.Context, arg NoteAlarmParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, noteAlarm,
+		arg.AlarmCode,
+		arg.AlarmAt,
+		arg.TenantID,
+		arg.Now,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const partnerCredential = `-- name: PartnerCredential :one
 SELECT tenant_id, app_id, app_secret, refresh_token, consented_by, consented_at, redeemed_at, unknown_at, alarm_code, alarm_at, worker, nonce, leased_until, fence, created_at FROM partner_credential
 WHERE CAST($1 AS TEXT) = '' OR tenant_id = $1
