@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"causeway/internal/address"
+	"causeway/internal/audit"
 	"causeway/internal/money"
 
 	"golang.org/x/text/cases"
@@ -68,17 +69,26 @@ type Actor struct {
 	Token   string // id of the API token, if the call came with one
 	Scope   Scope  // of that token; "" without one
 	Address string // network address of the call
+
+	system bool
 }
+
+// System is the platform acting by itself, with an owner's rights: setting up
+// the first people, importing a book of companies, carrying a process on.
+func System() Actor { return Actor{Role: RoleOwner, Name: "Causeway", system: true} }
 
 // Staff tells whether the actor belongs to the partner.
 func (a Actor) Staff() bool { return a.Org == "" && a.Role.Staff() }
 
 // ID is how the audit names the actor.
 func (a Actor) ID() string {
-	if a.Token != "" {
+	switch {
+	case a.system:
+		return audit.System
+	case a.Token != "":
 		return "token:" + a.Token
 	}
-	return "user:" + string(a.User)
+	return audit.User(string(a.User))
 }
 
 // Status says whether an organization or account is in use.

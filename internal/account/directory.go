@@ -2,118 +2,67 @@ package account
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
+	"causeway/internal/account/sqlc"
+	"causeway/internal/audit"
 	"causeway/internal/store"
 )
 
 // Directory holds organizations, people, billing accounts and connections.
+//
+// Reading methods give what is asked for; the caller asks May with the owner
+// of what came back before showing it. Writing methods ask May themselves and
+// write an audit entry in their transaction.
 type Directory struct {
-	db  *store.DB
-	now func() time.Time
+	db     *store.DB
+	now    func() time.Time
+	hasher *hasher
+	source source
 }
 
 // Option changes a Directory.
 type Option func(*Directory)
 
+// WithPasswordWork sets what one password hash costs: memory in KiB and passes
+// over it. Left out it is 19 MiB and 2 passes. Tests take less.
+func WithPasswordWork(memory, passes uint32) Option {
+	return func(d *Directory) { d.hasher = newHasher(memory, passes) }
+}
+
 // New makes the directory on a database.
 func New(db *store.DB, now func() time.Time, opts ...Option) *Directory {
-	d := &Directory{db: db, now: now}
+	d := &Directory{db: db, now: now, hasher: newHasher(19*1024, 2)}
+	d.source = builtIn{d}
 	for _, o := range opts {
 		o(d)
 	}
 	return d
 }
 
-// Filter chooses accounts; empty members do not filter.
-type Filter struct {
-	Org     *OrgID
-	Parent  Alias
-	Aliases []Alias
-	Search  string // part of alias, name or legal name, without case
-	After   Alias  // cursor: only aliases behind it
-	Limit   int    // 0 = 100, at most 1000
+// record writes the audit entry of a deed in its transaction.
+func (d *Directory) record(ctx context.Context, tx *store.Tx, by Actor, org OrgID, action, object string, detail any) error {
+	return audit.Write(ctx, tx, audit.Entry{
+		Org: string(org), At: d.now(), Actor: by.ID(), Action: action, Object: object, Detail: detail, Address: by.Address,
+	})
 }
 
-var errSoon = errors.New("account: not written yet")
-
-func (d *Directory) Connect(ctx context.Context, by Actor, login, password string) (Connection, error) {
-	return Connection{}, errSoon
-}
-func (d *Directory) Connection(ctx context.Context, by Actor, id string) (Connection, error) {
-	return Connection{}, errSoon
-}
-func (d *Directory) Administers(ctx context.Context, login string, alias Alias) (bool, error) {
-	return false, errSoon
-}
-func (d *Directory) Account(ctx context.Context, alias Alias) (Account, error) {
-	return Account{}, errSoon
-}
-func (d *Directory) Accounts(ctx context.Context, f Filter) ([]Account, error) { return nil, errSoon }
-
-// Chain gives the account itself, then its ancestors up to the root.
-func (d *Directory) Chain(ctx context.Context, alias Alias) ([]Account, error) { return nil, errSoon }
-func (d *Directory) Org(ctx context.Context, id OrgID) (Organization, error) {
-	return Organization{}, errSoon
-}
-
-// OrgFilter chooses organizations.
-type OrgFilter struct {
-	Search string
-	After  OrgID
-	Limit  int
-}
-
-func (d *Directory) Orgs(ctx context.Context, f OrgFilter) ([]Organization, error) {
-	return nil, errSoon
-}
-func (d *Directory) CreateOrg(ctx context.Context, by Actor, o Organization) (Organization, error) {
-	return o, errSoon
-}
-func (d *Directory) User(ctx context.Context, id UserID) (User, error)    { return User{}, errSoon }
-func (d *Directory) Users(ctx context.Context, org OrgID) ([]User, error) { return nil, errSoon }
-func (d *Directory) CreateUser(ctx context.Context, by Actor, u User, password string) (User, error) {
-	return u, errSoon
-}
-func (d *Directory) SignIn(ctx context.Context, email, password, address string) (User, error) {
-	return User{}, errSoon
-}
-
-// Resume gives the actor of a session that was begun at since, or Forbidden if
-// the person was disabled or signed out everywhere after that.
-func (d *Directory) Resume(ctx context.Context, id UserID, since time.Time, address string) (Actor, error) {
-	return Actor{}, errSoon
-}
-func (d *Directory) Reauthenticate(ctx context.Context, by Actor, password string) error {
-	return errSoon
-}
-
-// CreateToken makes an API token; the secret is shown once and kept nowhere.
-func (d *Directory) CreateToken(ctx context.Context, by Actor, name string, scope Scope, expires time.Time) (Token, string, error) {
-	return Token{}, "", errSoon
-}
-
-// Token gives the actor behind a secret.
-func (d *Directory) Token(ctx context.Context, secret, address string) (Actor, error) {
-	return Actor{}, errSoon
-}
-func (d *Directory) Tokens(ctx context.Context, by Actor, of UserID) ([]Token, error) {
-	return nil, errSoon
-}
-func (d *Directory) RevokeToken(ctx context.Context, by Actor, id string) error { return errSoon }
-func (d *Directory) CreateAccount(ctx context.Context, by Actor, a Account) (Account, error) {
-	return a, errSoon
-}
-func (d *Directory) UpdateAccount(ctx context.Context, by Actor, a Account) (Account, error) {
-	return a, errSoon
-}
-func (d *Directory) DisableAccount(ctx context.Context, by Actor, alias Alias, why string) error {
-	return errSoon
-}
-func (d *Directory) AddAdministrator(ctx context.Context, by Actor, alias Alias, login, password string) error {
-	return errSoon
-}
-func (d *Directory) RemoveAdministrator(ctx context.Context, by Actor, alias Alias, login string) error {
-	return errSoon
+// Sweep erases what has run out: sessions, counters of tries, and connections
+// a month after their end (until then they say who consented).
+func (d *Directory) Sweep(ctx context.Context) error {
+	now := d.now()
+	return d.db.Tx(ctx, func(tx *store.Tx) error {
+		q := sqlc.New(tx)
+		if _, err := q.SweepSessions(ctx, store.Micros(now)); err != nil {
+			return fmt.Errorf("sweep sessions: %w", err)
+		}
+		if _, err := q.SweepAttempts(ctx, store.Micros(now.Add(-window))); err != nil {
+			return fmt.Errorf("sweep tries: %w", err)
+		}
+		if _, err := q.SweepConnections(ctx, store.Micros(now.AddDate(0, -1, 0))); err != nil {
+			return fmt.Errorf("sweep connections: %w", err)
+		}
+		return nil
+	})
 }
