@@ -47,10 +47,12 @@ unit:
 race:
 	$(GO) test -p 2 -timeout 10m -race $(RACE)
 
+# npm install, not npm ci: the lock file decides the versions all the same, but ci also
+# asks for the packages of other platforms, which a registry need not serve.
 generate:
 	$(GO) run $(TEMPL) generate -path internal/web/ui
 	$(GO) run $(SQLC) generate
-	cd internal/web && npm ci --no-audit --no-fund && npm run build
+	cd internal/web && npm install --no-save --no-audit --no-fund && npm run build
 
 fresh:
 	tools/fresh
