@@ -53,6 +53,7 @@ generate:
 	$(GO) run $(TEMPL) generate -path internal/web/ui
 	$(GO) run $(SQLC) generate
 	cd internal/web && npm install --no-save --no-audit --no-fund && npm run build
+	gofmt -w internal/web/ui/icons_gen.go
 
 fresh:
 	tools/fresh
