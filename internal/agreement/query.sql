@@ -12,16 +12,13 @@ SELECT * FROM agreement_document ORDER BY kind, country, language, version DESC;
 SELECT * FROM agreement_document WHERE kind = @kind AND (country = @country OR country = '*') AND valid_from <= @at
 ORDER BY version DESC, id;
 
--- name: VersionsOf :many
-SELECT * FROM agreement_document WHERE kind = @kind AND country = @country AND language = @language ORDER BY version DESC;
+-- name: DocumentsOf :many
+SELECT * FROM agreement_document WHERE kind = @kind AND country = @country ORDER BY version DESC, valid_from DESC, id;
 
 -- name: AddAcceptance :execrows
 INSERT INTO agreement_acceptance (id, org, alias, attempt, document_id, user_id, name, email, login, at, address, hash, way, reference)
 VALUES (@id, @org, @alias, @attempt, @document_id, @user_id, @name, @email, @login, @at, @address, @hash, @way, @reference)
-ON CONFLICT (alias, attempt, document_id) DO NOTHING;
-
--- name: GetAcceptance :one
-SELECT * FROM agreement_acceptance WHERE alias = @alias AND attempt = @attempt AND document_id = @document_id;
+ON CONFLICT (alias, attempt, document_id, user_id, email) DO NOTHING;
 
 -- name: AcceptancesOf :many
 SELECT sqlc.embed(a), sqlc.embed(d) FROM agreement_acceptance a JOIN agreement_document d ON d.id = a.document_id
@@ -32,16 +29,22 @@ SELECT sqlc.embed(a), sqlc.embed(d) FROM agreement_acceptance a JOIN agreement_d
 WHERE a.attempt = @attempt ORDER BY a.at DESC, a.id DESC;
 
 -- name: AddInvitation :exec
-INSERT INTO agreement_invitation (id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name,
+INSERT INTO agreement_invitation (id, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_email,
     asked_at, expires_at, remind_at, state)
-VALUES (@id, @token_hash, @org, @alias, @attempt, @company, @name, @email, @country, @language, @login, @asked_by, @asked_name,
+VALUES (@id, @org, @alias, @attempt, @company, @name, @email, @country, @language, @login, @asked_by, @asked_name, @asked_email,
     @asked_at, @expires_at, @remind_at, 'asked');
+
+-- name: AddToken :exec
+INSERT INTO agreement_invitation_token (hash, invitation_id) VALUES (@hash, @invitation_id);
 
 -- name: GetInvitation :one
 SELECT * FROM agreement_invitation WHERE id = @id;
 
+-- name: LockInvitation :one
+SELECT * FROM agreement_invitation WHERE id = @id FOR UPDATE;
+
 -- name: InvitationByToken :one
-SELECT * FROM agreement_invitation WHERE token_hash = @token_hash;
+SELECT i.* FROM agreement_invitation i JOIN agreement_invitation_token t ON t.invitation_id = i.id WHERE t.hash = @hash;
 
 -- name: InvitationFor :one
 SELECT * FROM agreement_invitation WHERE attempt = @attempt ORDER BY asked_at DESC, id DESC LIMIT 1;
@@ -50,16 +53,9 @@ SELECT * FROM agreement_invitation WHERE attempt = @attempt ORDER BY asked_at DE
 UPDATE agreement_invitation SET state = @state, opened_at = @opened_at, closed_at = @closed_at, signed_name = @signed_name, why = @why
 WHERE id = @id AND state = @was;
 
--- name: RenewInvitation :execrows
-UPDATE agreement_invitation SET token_hash = @token_hash, remind_at = @remind_at, reminders = reminders + 1
+-- name: RemindInvitation :execrows
+UPDATE agreement_invitation SET remind_at = @remind_at, reminders = reminders + 1
 WHERE id = @id AND state IN ('asked', 'opened') AND reminders = @reminders;
-
--- name: RemindersDue :many
-SELECT * FROM agreement_invitation WHERE state IN ('asked', 'opened') AND remind_at > 0 AND remind_at <= @at AND expires_at > @at
-ORDER BY remind_at, id LIMIT @batch;
-
--- name: InvitationsExpired :many
-SELECT * FROM agreement_invitation WHERE state IN ('asked', 'opened') AND expires_at <= @at ORDER BY expires_at, id LIMIT @batch;
 
 -- name: AddReceipt :execrows
 INSERT INTO agreement_receipt (id, org, alias, attempt, stage, body, made_at) VALUES (@id, @org, @alias, @attempt, @stage, @body, @made_at)

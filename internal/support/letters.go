@@ -79,7 +79,9 @@ func SignatoryMail(b partner.Brand, v Invited) Message {
 	if v.Reminder > 0 {
 		subject = "Reminder: " + subject
 	}
-	return l.mail(fmt.Sprintf("signatory:%s:%d", v.InvitationID, v.Reminder), v.To, v.Name, subject)
+	m := l.mail(fmt.Sprintf("signatory:%s:%d", v.InvitationID, v.Reminder), v.To, v.Name, subject)
+	m.Secret = true
+	return m
 }
 
 // Signed is what the one who asked is told about the signatory.

@@ -38,6 +38,7 @@ type Message struct {
 	Text        string
 	HTML        string // "" = text alone
 	Attachments []Attachment
+	Secret      bool // holds a token: text and HTML are erased once it is sent
 }
 
 // Attachment is a file in a mail.
@@ -101,7 +102,7 @@ func (o *Outbox) Send(ctx context.Context, tx *store.Tx, m Message) error {
 	}
 	id := store.NewID()
 	n, err := sqlc.New(tx).AddMail(ctx, sqlc.AddMailParams{
-		ID: id, Key: m.Key, Recipient: m.To, Name: m.Name, Subject: m.Subject, Body: m.Text, Html: m.HTML, Attachments: string(files), MadeAt: store.Micros(o.now()),
+		ID: id, Key: m.Key, Recipient: m.To, Name: m.Name, Subject: m.Subject, Body: m.Text, Html: m.HTML, Attachments: string(files), Secret: m.Secret, MadeAt: store.Micros(o.now()),
 	})
 	if err != nil {
 		return fmt.Errorf("mail %s: %w", m.Key, err)
@@ -313,7 +314,7 @@ func (o *Outbox) Mails(ctx context.Context, a account.Actor, state MailState, af
 func letterOf(r sqlc.SupportMail) (Mail, error) {
 	m := Mail{
 		ID: r.ID, State: MailState(r.State), Attempt: int(r.Attempt), Answer: r.Answer, MadeAt: store.Time(r.MadeAt), SentAt: store.Time(r.SentAt),
-		Message: Message{Key: r.Key, To: r.Recipient, Name: r.Name, Subject: r.Subject, Text: r.Body, HTML: r.Html},
+		Message: Message{Key: r.Key, To: r.Recipient, Name: r.Name, Subject: r.Subject, Text: r.Body, HTML: r.Html, Secret: r.Secret},
 	}
 	if err := json.Unmarshal([]byte(r.Attachments), &m.Attachments); err != nil {
 		return m, fmt.Errorf("mail %s: %w", r.ID, err)

@@ -51,15 +51,17 @@ INSERT INTO support_entry (id, request_id, at, actor, name, staff, kind, body) V
 SELECT * FROM support_entry WHERE request_id = @request_id ORDER BY at, id;
 
 -- name: AddMail :execrows
-INSERT INTO support_mail (id, key, recipient, name, subject, body, html, attachments, state, made_at)
-VALUES (@id, @key, @recipient, @name, @subject, @body, @html, @attachments, 'waiting', @made_at)
+INSERT INTO support_mail (id, key, recipient, name, subject, body, html, attachments, secret, state, made_at)
+VALUES (@id, @key, @recipient, @name, @subject, @body, @html, @attachments, @secret, 'waiting', @made_at)
 ON CONFLICT (key) DO NOTHING;
 
 -- name: GetMail :one
 SELECT * FROM support_mail WHERE id = @id;
 
 -- name: MoveMail :execrows
-UPDATE support_mail SET state = @state, attempt = attempt + 1, answer = @answer, sent_at = @sent_at WHERE id = @id AND state = 'waiting';
+UPDATE support_mail SET state = @state, attempt = attempt + 1, answer = @answer, sent_at = @sent_at,
+    body = CASE WHEN secret AND @state = 'sent' THEN '' ELSE body END, html = CASE WHEN secret AND @state = 'sent' THEN '' ELSE html END
+WHERE id = @id AND state = 'waiting';
 
 -- name: RetryMail :execrows
 UPDATE support_mail SET state = 'waiting', recipient = @recipient WHERE id = @id AND state = 'stuck';

@@ -39,7 +39,6 @@ type AgreementDocument struct {
 
 type AgreementInvitation struct {
 	ID         string
-	TokenHash  string
 	Org        string
 	Alias      string
 	Attempt    string
@@ -51,6 +50,7 @@ type AgreementInvitation struct {
 	Login      string
 	AskedBy    string
 	AskedName  string
+	AskedEmail string
 	AskedAt    int64
 	ExpiresAt  int64
 	RemindAt   int64

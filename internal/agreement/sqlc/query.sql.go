@@ -134,7 +134,7 @@ func (q *Queries) AcceptancesOf(ctx context.Context, alias string) ([]Acceptance
 const addAcceptance = `-- name: AddAcceptance :execrows
 INSERT INTO agreement_acceptance (id, org, alias, attempt, document_id, user_id, name, email, login, at, address, hash, way, reference)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-ON CONFLICT (alias, attempt, document_id) DO NOTHING
+ON CONFLICT (alias, attempt, document_id, user_id, email) DO NOTHING
 `
 
 type AddAcceptanceParams struct {
@@ -218,35 +218,34 @@ func (q *Queries) AddDocument(ctx context.Context, arg AddDocumentParams) error 
 }
 
 const addInvitation = `-- name: AddInvitation :exec
-INSERT INTO agreement_invitation (id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name,
+INSERT INTO agreement_invitation (id, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_email,
     asked_at, expires_at, remind_at, state)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
     $14, $15, $16, 'asked')
 `
 
 type AddInvitationParams struct {
-	ID        string
-	TokenHash string
-	Org       string
-	Alias     string
-	Attempt   string
-	Company   string
-	Name      string
-	Email     string
-	Country   string
-	Language  string
-	Login     string
-	AskedBy   string
-	AskedName string
-	AskedAt   int64
-	ExpiresAt int64
-	RemindAt  int64
+	ID         string
+	Org        string
+	Alias      string
+	Attempt    string
+	Company    string
+	Name       string
+	Email      string
+	Country    string
+	Language   string
+	Login      string
+	AskedBy    string
+	AskedName  string
+	AskedEmail string
+	AskedAt    int64
+	ExpiresAt  int64
+	RemindAt   int64
 }
 
 func (q *Queries) AddInvitation(ctx context.Context, arg AddInvitationParams) error {
 	_, err := q.db.ExecContext(ctx, addInvitation,
 		arg.ID,
-		arg.TokenHash,
 		arg.Org,
 		arg.Alias,
 		arg.Attempt,
@@ -258,6 +257,7 @@ func (q *Queries) AddInvitation(ctx context.Context, arg AddInvitationParams) er
 		arg.Login,
 		arg.AskedBy,
 		arg.AskedName,
+		arg.AskedEmail,
 		arg.AskedAt,
 		arg.ExpiresAt,
 		arg.RemindAt,
@@ -294,6 +294,20 @@ func (q *Queries) AddReceipt(ctx context.Context, arg AddReceiptParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const addToken = `-- name: AddToken :exec
+INSERT INTO agreement_invitation_token (hash, invitation_id) VALUES ($1, $2)
+`
+
+type AddTokenParams struct {
+	Hash         string
+	InvitationID string
+}
+
+func (q *Queries) AddToken(ctx context.Context, arg AddTokenParams) error {
+	_, err := q.db.ExecContext(ctx, addToken, arg.Hash, arg.InvitationID)
+	return err
 }
 
 const documents = `-- name: Documents :many
@@ -385,36 +399,50 @@ func (q *Queries) DocumentsFor(ctx context.Context, arg DocumentsForParams) ([]A
 	return items, nil
 }
 
-const getAcceptance = `-- name: GetAcceptance :one
-SELECT id, org, alias, attempt, document_id, user_id, name, email, login, at, address, hash, way, reference FROM agreement_acceptance WHERE alias = $1 AND attempt = $2 AND document_id = $3
+const documentsOf = `-- name: DocumentsOf :many
+SELECT id, kind, country, language, version, title, body, link, hash, note, valid_from, published_at, published_by FROM agreement_document WHERE kind = $1 AND country = $2 ORDER BY version DESC, valid_from DESC, id
 `
 
-type GetAcceptanceParams struct {
-	Alias      string
-	Attempt    string
-	DocumentID string
+type DocumentsOfParams struct {
+	Kind    string
+	Country string
 }
 
-func (q *Queries) GetAcceptance(ctx context.Context, arg GetAcceptanceParams) (AgreementAcceptance, error) {
-	row := q.db.QueryRowContext(ctx, getAcceptance, arg.Alias, arg.Attempt, arg.DocumentID)
-	var i AgreementAcceptance
-	err := row.Scan(
-		&i.ID,
-		&i.Org,
-		&i.Alias,
-		&i.Attempt,
-		&i.DocumentID,
-		&i.UserID,
-		&i.Name,
-		&i.Email,
-		&i.Login,
-		&i.At,
-		&i.Address,
-		&i.Hash,
-		&i.Way,
-		&i.Reference,
-	)
-	return i, err
+func (q *Queries) DocumentsOf(ctx context.Context, arg DocumentsOfParams) ([]AgreementDocument, error) {
+	rows, err := q.db.QueryContext(ctx, documentsOf, arg.Kind, arg.Country)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AgreementDocument
+	for rows.Next() {
+		var i AgreementDocument
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Country,
+			&i.Language,
+			&i.Version,
+			&i.Title,
+			&i.Body,
+			&i.Link,
+			&i.Hash,
+			&i.Note,
+			&i.ValidFrom,
+			&i.PublishedAt,
+			&i.PublishedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const getDocument = `-- name: GetDocument :one
@@ -443,7 +471,7 @@ func (q *Queries) GetDocument(ctx context.Context, id string) (AgreementDocument
 }
 
 const getInvitation = `-- name: GetInvitation :one
-SELECT id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE id = $1
+SELECT id, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_email, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE id = $1
 `
 
 func (q *Queries) GetInvitation(ctx context.Context, id string) (AgreementInvitation, error) {
@@ -451,7 +479,6 @@ func (q *Queries) GetInvitation(ctx context.Context, id string) (AgreementInvita
 	var i AgreementInvitation
 	err := row.Scan(
 		&i.ID,
-		&i.TokenHash,
 		&i.Org,
 		&i.Alias,
 		&i.Attempt,
@@ -463,6 +490,7 @@ func (q *Queries) GetInvitation(ctx context.Context, id string) (AgreementInvita
 		&i.Login,
 		&i.AskedBy,
 		&i.AskedName,
+		&i.AskedEmail,
 		&i.AskedAt,
 		&i.ExpiresAt,
 		&i.RemindAt,
@@ -496,15 +524,14 @@ func (q *Queries) GetReceipt(ctx context.Context, id string) (AgreementReceipt, 
 }
 
 const invitationByToken = `-- name: InvitationByToken :one
-SELECT id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE token_hash = $1
+SELECT i.id, i.org, i.alias, i.attempt, i.company, i.name, i.email, i.country, i.language, i.login, i.asked_by, i.asked_name, i.asked_email, i.asked_at, i.expires_at, i.remind_at, i.reminders, i.state, i.opened_at, i.closed_at, i.signed_name, i.why FROM agreement_invitation i JOIN agreement_invitation_token t ON t.invitation_id = i.id WHERE t.hash = $1
 `
 
-func (q *Queries) InvitationByToken(ctx context.Context, tokenHash string) (AgreementInvitation, error) {
-	row := q.db.QueryRowContext(ctx, invitationByToken, tokenHash)
+func (q *Queries) InvitationByToken(ctx context.Context, hash string) (AgreementInvitation, error) {
+	row := q.db.QueryRowContext(ctx, invitationByToken, hash)
 	var i AgreementInvitation
 	err := row.Scan(
 		&i.ID,
-		&i.TokenHash,
 		&i.Org,
 		&i.Alias,
 		&i.Attempt,
@@ -516,6 +543,7 @@ func (q *Queries) InvitationByToken(ctx context.Context, tokenHash string) (Agre
 		&i.Login,
 		&i.AskedBy,
 		&i.AskedName,
+		&i.AskedEmail,
 		&i.AskedAt,
 		&i.ExpiresAt,
 		&i.RemindAt,
@@ -530,7 +558,7 @@ func (q *Queries) InvitationByToken(ctx context.Context, tokenHash string) (Agre
 }
 
 const invitationFor = `-- name: InvitationFor :one
-SELECT id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE attempt = $1 ORDER BY asked_at DESC, id DESC LIMIT 1
+SELECT id, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_email, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE attempt = $1 ORDER BY asked_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) InvitationFor(ctx context.Context, attempt string) (AgreementInvitation, error) {
@@ -538,7 +566,6 @@ func (q *Queries) InvitationFor(ctx context.Context, attempt string) (AgreementI
 	var i AgreementInvitation
 	err := row.Scan(
 		&i.ID,
-		&i.TokenHash,
 		&i.Org,
 		&i.Alias,
 		&i.Attempt,
@@ -550,6 +577,7 @@ func (q *Queries) InvitationFor(ctx context.Context, attempt string) (AgreementI
 		&i.Login,
 		&i.AskedBy,
 		&i.AskedName,
+		&i.AskedEmail,
 		&i.AskedAt,
 		&i.ExpiresAt,
 		&i.RemindAt,
@@ -563,59 +591,38 @@ func (q *Queries) InvitationFor(ctx context.Context, attempt string) (AgreementI
 	return i, err
 }
 
-const invitationsExpired = `-- name: InvitationsExpired :many
-SELECT id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE state IN ('asked', 'opened') AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2
+const lockInvitation = `-- name: LockInvitation :one
+SELECT id, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_email, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE id = $1 FOR UPDATE
 `
 
-type InvitationsExpiredParams struct {
-	At    int64
-	Batch int32
-}
-
-func (q *Queries) InvitationsExpired(ctx context.Context, arg InvitationsExpiredParams) ([]AgreementInvitation, error) {
-	rows, err := q.db.QueryContext(ctx, invitationsExpired, arg.At, arg.Batch)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AgreementInvitation
-	for rows.Next() {
-		var i AgreementInvitation
-		if err := rows.Scan(
-			&i.ID,
-			&i.TokenHash,
-			&i.Org,
-			&i.Alias,
-			&i.Attempt,
-			&i.Company,
-			&i.Name,
-			&i.Email,
-			&i.Country,
-			&i.Language,
-			&i.Login,
-			&i.AskedBy,
-			&i.AskedName,
-			&i.AskedAt,
-			&i.ExpiresAt,
-			&i.RemindAt,
-			&i.Reminders,
-			&i.State,
-			&i.OpenedAt,
-			&i.ClosedAt,
-			&i.SignedName,
-			&i.Why,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) LockInvitation(ctx context.Context, id string) (AgreementInvitation, error) {
+	row := q.db.QueryRowContext(ctx, lockInvitation, id)
+	var i AgreementInvitation
+	err := row.Scan(
+		&i.ID,
+		&i.Org,
+		&i.Alias,
+		&i.Attempt,
+		&i.Company,
+		&i.Name,
+		&i.Email,
+		&i.Country,
+		&i.Language,
+		&i.Login,
+		&i.AskedBy,
+		&i.AskedName,
+		&i.AskedEmail,
+		&i.AskedAt,
+		&i.ExpiresAt,
+		&i.RemindAt,
+		&i.Reminders,
+		&i.State,
+		&i.OpenedAt,
+		&i.ClosedAt,
+		&i.SignedName,
+		&i.Why,
+	)
+	return i, err
 }
 
 const moveInvitation = `-- name: MoveInvitation :execrows
@@ -719,130 +726,21 @@ func (q *Queries) ReceiptsOf(ctx context.Context, alias string) ([]AgreementRece
 	return items, nil
 }
 
-const remindersDue = `-- name: RemindersDue :many
-SELECT id, token_hash, org, alias, attempt, company, name, email, country, language, login, asked_by, asked_name, asked_at, expires_at, remind_at, reminders, state, opened_at, closed_at, signed_name, why FROM agreement_invitation WHERE state IN ('asked', 'opened') AND remind_at > 0 AND remind_at <= $1 AND expires_at > $1
-ORDER BY remind_at, id LIMIT $2
+const remindInvitation = `-- name: RemindInvitation :execrows
+UPDATE agreement_invitation SET remind_at = $1, reminders = reminders + 1
+WHERE id = $2 AND state IN ('asked', 'opened') AND reminders = $3
 `
 
-type RemindersDueParams struct {
-	At    int64
-	Batch int32
-}
-
-func (q *Queries) RemindersDue(ctx context.Context, arg RemindersDueParams) ([]AgreementInvitation, error) {
-	rows, err := q.db.QueryContext(ctx, remindersDue, arg.At, arg.Batch)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AgreementInvitation
-	for rows.Next() {
-		var i AgreementInvitation
-		if err := rows.Scan(
-			&i.ID,
-			&i.TokenHash,
-			&i.Org,
-			&i.Alias,
-			&i.Attempt,
-			&i.Company,
-			&i.Name,
-			&i.Email,
-			&i.Country,
-			&i.Language,
-			&i.Login,
-			&i.AskedBy,
-			&i.AskedName,
-			&i.AskedAt,
-			&i.ExpiresAt,
-			&i.RemindAt,
-			&i.Reminders,
-			&i.State,
-			&i.OpenedAt,
-			&i.ClosedAt,
-			&i.SignedName,
-			&i.Why,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const renewInvitation = `-- name: RenewInvitation :execrows
-UPDATE agreement_invitation SET token_hash = $1, remind_at = $2, reminders = reminders + 1
-WHERE id = $3 AND state IN ('asked', 'opened') AND reminders = $4
-`
-
-type RenewInvitationParams struct {
-	TokenHash string
+type RemindInvitationParams struct {
 	RemindAt  int64
 	ID        string
 	Reminders int64
 }
 
-func (q *Queries) RenewInvitation(ctx context.Context, arg RenewInvitationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, renewInvitation,
-		arg.TokenHash,
-		arg.RemindAt,
-		arg.ID,
-		arg.Reminders,
-	)
+func (q *Queries) RemindInvitation(ctx context.Context, arg RemindInvitationParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, remindInvitation, arg.RemindAt, arg.ID, arg.Reminders)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
-}
-
-const versionsOf = `-- name: VersionsOf :many
-SELECT id, kind, country, language, version, title, body, link, hash, note, valid_from, published_at, published_by FROM agreement_document WHERE kind = $1 AND country = $2 AND language = $3 ORDER BY version DESC
-`
-
-type VersionsOfParams struct {
-	Kind     string
-	Country  string
-	Language string
-}
-
-func (q *Queries) VersionsOf(ctx context.Context, arg VersionsOfParams) ([]AgreementDocument, error) {
-	rows, err := q.db.QueryContext(ctx, versionsOf, arg.Kind, arg.Country, arg.Language)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AgreementDocument
-	for rows.Next() {
-		var i AgreementDocument
-		if err := rows.Scan(
-			&i.ID,
-			&i.Kind,
-			&i.Country,
-			&i.Language,
-			&i.Version,
-			&i.Title,
-			&i.Body,
-			&i.Link,
-			&i.Hash,
-			&i.Note,
-			&i.ValidFrom,
-			&i.PublishedAt,
-			&i.PublishedBy,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }

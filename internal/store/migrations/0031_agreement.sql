@@ -31,13 +31,12 @@ CREATE TABLE agreement_acceptance (
     hash        TEXT NOT NULL, -- of the text that was shown
     way         TEXT NOT NULL, -- portal, attestation, direct, legacy, signatory
     reference   TEXT NOT NULL, -- attestation id, invitation id
-    UNIQUE (alias, attempt, document_id)
+    UNIQUE (alias, attempt, document_id, user_id, email) -- each person once per attempt
 );
 CREATE INDEX agreement_acceptance_alias ON agreement_acceptance (alias, at);
 
 CREATE TABLE agreement_invitation (
     id          TEXT PRIMARY KEY,
-    token_hash  TEXT NOT NULL UNIQUE, -- hex SHA-256; the token itself is only in the mail
     org         TEXT NOT NULL,
     alias       TEXT NOT NULL,
     attempt     TEXT NOT NULL,
@@ -49,6 +48,7 @@ CREATE TABLE agreement_invitation (
     login       TEXT NOT NULL,   -- account administrator who was connected when the person was asked
     asked_by    TEXT NOT NULL,
     asked_name  TEXT NOT NULL,
+    asked_email TEXT NOT NULL,
     asked_at    BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL,
     remind_at   BIGINT NOT NULL, -- 0 = no further reminder
@@ -60,7 +60,12 @@ CREATE TABLE agreement_invitation (
     why         TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX agreement_invitation_open ON agreement_invitation (attempt) WHERE state IN ('asked', 'opened');
-CREATE INDEX agreement_invitation_due ON agreement_invitation (expires_at, id) WHERE state IN ('asked', 'opened');
+
+-- Each mail, the invitation and its reminders, has a token of its own: the link in the first mail must go on working.
+CREATE TABLE agreement_invitation_token (
+    hash          TEXT PRIMARY KEY, -- hex SHA-256; the token itself is only in the mail
+    invitation_id TEXT NOT NULL REFERENCES agreement_invitation (id)
+);
 
 CREATE TABLE agreement_receipt (
     id      TEXT PRIMARY KEY,
@@ -76,6 +81,7 @@ CREATE INDEX agreement_receipt_alias ON agreement_receipt (alias, made_at);
 
 -- +goose Down
 DROP TABLE agreement_receipt;
+DROP TABLE agreement_invitation_token;
 DROP TABLE agreement_invitation;
 DROP TABLE agreement_acceptance;
 DROP TABLE agreement_document;

@@ -51,6 +51,7 @@ CREATE TABLE support_mail (
     body        TEXT NOT NULL,
     html        TEXT NOT NULL,
     attachments TEXT NOT NULL,    -- JSON
+    secret      BOOLEAN NOT NULL, -- holds a token: text and HTML are erased once it is sent
     state       TEXT NOT NULL,    -- waiting, sent, stuck
     attempt     BIGINT NOT NULL DEFAULT 0,
     answer      TEXT NOT NULL DEFAULT '', -- the mail server's last words

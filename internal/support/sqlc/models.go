@@ -24,6 +24,7 @@ type SupportMail struct {
 	Body        string
 	Html        string
 	Attachments string
+	Secret      bool
 	State       string
 	Attempt     int64
 	Answer      string

@@ -40,8 +40,8 @@ func (q *Queries) AddEntry(ctx context.Context, arg AddEntryParams) error {
 }
 
 const addMail = `-- name: AddMail :execrows
-INSERT INTO support_mail (id, key, recipient, name, subject, body, html, attachments, state, made_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9)
+INSERT INTO support_mail (id, key, recipient, name, subject, body, html, attachments, secret, state, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10)
 ON CONFLICT (key) DO NOTHING
 `
 
@@ -54,6 +54,7 @@ type AddMailParams struct {
 	Body        string
 	Html        string
 	Attachments string
+	Secret      bool
 	MadeAt      int64
 }
 
@@ -67,6 +68,7 @@ func (q *Queries) AddMail(ctx context.Context, arg AddMailParams) (int64, error)
 		arg.Body,
 		arg.Html,
 		arg.Attachments,
+		arg.Secret,
 		arg.MadeAt,
 	)
 	if err != nil {
@@ -219,7 +221,7 @@ func (q *Queries) Entries(ctx context.Context, requestID string) ([]SupportEntry
 }
 
 const getMail = `-- name: GetMail :one
-SELECT id, key, recipient, name, subject, body, html, attachments, state, attempt, answer, made_at, sent_at FROM support_mail WHERE id = $1
+SELECT id, key, recipient, name, subject, body, html, attachments, secret, state, attempt, answer, made_at, sent_at FROM support_mail WHERE id = $1
 `
 
 func (q *Queries) GetMail(ctx context.Context, id string) (SupportMail, error) {
@@ -234,6 +236,7 @@ func (q *Queries) GetMail(ctx context.Context, id string) (SupportMail, error) {
 		&i.Body,
 		&i.Html,
 		&i.Attachments,
+		&i.Secret,
 		&i.State,
 		&i.Attempt,
 		&i.Answer,
@@ -328,7 +331,7 @@ func (q *Queries) GrantedExceptions(ctx context.Context, arg GrantedExceptionsPa
 }
 
 const listMail = `-- name: ListMail :many
-SELECT id, key, recipient, name, subject, body, html, attachments, state, attempt, answer, made_at, sent_at FROM support_mail
+SELECT id, key, recipient, name, subject, body, html, attachments, secret, state, attempt, answer, made_at, sent_at FROM support_mail
 WHERE (CAST($1 AS TEXT) IS NULL OR state = $1)
   AND (made_at < $2 OR (made_at = $2 AND id < $3))
 ORDER BY made_at DESC, id DESC LIMIT $4
@@ -364,6 +367,7 @@ func (q *Queries) ListMail(ctx context.Context, arg ListMailParams) ([]SupportMa
 			&i.Body,
 			&i.Html,
 			&i.Attachments,
+			&i.Secret,
 			&i.State,
 			&i.Attempt,
 			&i.Answer,
@@ -486,7 +490,9 @@ func (q *Queries) LockRequest(ctx context.Context, id string) (SupportRequest, e
 }
 
 const moveMail = `-- name: MoveMail :execrows
-UPDATE support_mail SET state = $1, attempt = attempt + 1, answer = $2, sent_at = $3 WHERE id = $4 AND state = 'waiting'
+UPDATE support_mail SET state = $1, attempt = attempt + 1, answer = $2, sent_at = $3,
+    body = CASE WHEN secret AND $1 = 'sent' THEN '' ELSE body END, html = CASE WHEN secret AND $1 = 'sent' THEN '' ELSE html END
+WHERE id = $4 AND state = 'waiting'
 `
 
 type MoveMailParams struct {
