@@ -54,8 +54,8 @@ UPDATE agreement_invitation SET state = @state, opened_at = @opened_at, closed_a
 WHERE id = @id AND state = @was;
 
 -- name: RemindInvitation :execrows
-UPDATE agreement_invitation SET remind_at = @remind_at, reminders = reminders + 1
-WHERE id = @id AND state IN ('asked', 'opened') AND reminders = @reminders;
+UPDATE agreement_invitation SET remind_at = @remind_at, reminders = @reminders
+WHERE id = @id AND state IN ('asked', 'opened') AND reminders = @was;
 
 -- name: AddReceipt :execrows
 INSERT INTO agreement_receipt (id, org, alias, attempt, stage, body, made_at) VALUES (@id, @org, @alias, @attempt, @stage, @body, @made_at)
@@ -63,6 +63,9 @@ ON CONFLICT (attempt, stage) DO NOTHING;
 
 -- name: GetReceipt :one
 SELECT * FROM agreement_receipt WHERE id = @id;
+
+-- name: ReceiptOf :one
+SELECT * FROM agreement_receipt WHERE attempt = @attempt AND stage = @stage;
 
 -- name: ReceiptsOf :many
 SELECT * FROM agreement_receipt WHERE alias = @alias ORDER BY made_at DESC, id DESC;

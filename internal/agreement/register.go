@@ -232,12 +232,16 @@ func (r *Register) Former(ctx context.Context, d Document) (former Document, ok 
 // an instant, in the asked language or the nearest there is. Where one is
 // missing nobody can onboard: the error says which to publish.
 func (r *Register) InForce(ctx context.Context, country, language string, at time.Time) (Terms, error) {
+	return r.inForce(ctx, r.db.Read(), country, language, at)
+}
+
+func (r *Register) inForce(ctx context.Context, db store.DBTX, country, language string, at time.Time) (Terms, error) {
 	var t Terms
 	for _, f := range []struct {
 		kind Kind
 		to   *Document
 	}{{PartnerTerms, &t.Partner}, {MicrosoftAgreement, &t.Microsoft}} {
-		rows, err := sqlc.New(r.db.Read()).DocumentsFor(ctx, sqlc.DocumentsForParams{Kind: string(f.kind), Country: country, At: store.Micros(at)})
+		rows, err := sqlc.New(db).DocumentsFor(ctx, sqlc.DocumentsForParams{Kind: string(f.kind), Country: country, At: store.Micros(at)})
 		if err != nil {
 			return Terms{}, fmt.Errorf("agreement in force: %w", err)
 		}

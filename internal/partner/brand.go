@@ -89,6 +89,12 @@ func (b Brand) clone() Brand {
 // An is the billing account's word with its article: "a CLC Account".
 func (b Brand) An() string { return strings.TrimSpace(b.AccountWordAn + " " + b.AccountWord) }
 
+// PartnerTitle is the partner's name at the start of a sentence.
+func (b Brand) PartnerTitle() string { return capital(b.Partner) }
+
+// AccountTitle is the billing account's word at the start of a sentence.
+func (b Brand) AccountTitle() string { return capital(b.AccountWord) }
+
 // From is the name and address that mail comes from.
 func (b Brand) From() mail.Address {
 	f := mail.Address{Name: b.MailFromName, Address: b.MailFromAddress}

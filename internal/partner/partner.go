@@ -60,17 +60,36 @@ func New(db *store.DB, now func() time.Time, opts ...Option) *Settings {
 
 // Brand is the newest brand; Version 0 = the default, never saved.
 func (s *Settings) Brand(ctx context.Context) (Brand, error) {
-	return read(ctx, s, kindBrand, s.brand.clone, func(b *Brand, version int64) { b.Version = version })
+	return s.brandIn(ctx, s.db.Read())
+}
+
+// BrandTx is Brand inside a transaction, where a second connection must not be
+// waited for.
+func (s *Settings) BrandTx(ctx context.Context, tx *store.Tx) (Brand, error) {
+	return s.brandIn(ctx, tx)
+}
+
+func (s *Settings) brandIn(ctx context.Context, db store.DBTX) (Brand, error) {
+	return read(ctx, s, db, kindBrand, s.brand.clone, func(b *Brand, version int64) { b.Version = version })
 }
 
 // Rules are the newest rules of eligibility and onboarding.
 func (s *Settings) Rules(ctx context.Context) (Rules, error) {
-	return read(ctx, s, kindRules, DefaultRules, func(r *Rules, version int64) { r.Version = version })
+	return s.rulesIn(ctx, s.db.Read())
+}
+
+// RulesTx is Rules inside a transaction.
+func (s *Settings) RulesTx(ctx context.Context, tx *store.Tx) (Rules, error) {
+	return s.rulesIn(ctx, tx)
+}
+
+func (s *Settings) rulesIn(ctx context.Context, db store.DBTX) (Rules, error) {
+	return read(ctx, s, db, kindRules, DefaultRules, func(r *Rules, version int64) { r.Version = version })
 }
 
 // Microsoft is who the partner is at Microsoft.
 func (s *Settings) Microsoft(ctx context.Context) (Microsoft, error) {
-	return read(ctx, s, kindMicrosoft, DefaultMicrosoft, func(m *Microsoft, version int64) { m.Version = version })
+	return read(ctx, s, s.db.Read(), kindMicrosoft, DefaultMicrosoft, func(m *Microsoft, version int64) { m.Version = version })
 }
 
 // SetBrand saves a new version on top of the one that was read. Conflict: some
@@ -105,9 +124,9 @@ func (s *Settings) SetMicrosoft(ctx context.Context, a account.Actor, version in
 // (one look into a small index), so another replica's change is seen at once.
 // The text is kept per version and decoded for each caller, so that none can
 // change what the others see.
-func read[T any](ctx context.Context, s *Settings, kind string, fallback func() T, mark func(*T, int64)) (T, error) {
+func read[T any](ctx context.Context, s *Settings, db store.DBTX, kind string, fallback func() T, mark func(*T, int64)) (T, error) {
 	var none T
-	q := sqlc.New(s.db.Read())
+	q := sqlc.New(db)
 	version, err := q.NewestVersion(ctx, kind)
 	if err != nil {
 		return none, fmt.Errorf("read %s settings: %w", kind, err)

@@ -139,9 +139,9 @@ func StuckMail(b partner.Brand, s Stuck) Message {
 	l.facts([2]string{"Step", s.Step}, [2]string{"What happened", s.Reason}, [2]string{"What helps", s.Remedy})
 	l.p("%s", b.MailStuckIntro)
 	if s.AnswerBy.IsZero() {
-		l.p("%s has been told.", upper(b.Partner))
+		l.p("%s has been told.", b.PartnerTitle())
 	} else {
-		l.p("%s has been told and answers by %s.", upper(b.Partner), hour(s.AnswerBy))
+		l.p("%s has been told and answers by %s.", b.PartnerTitle(), hour(s.AnswerBy))
 	}
 	l.button("See the progress", s.URL)
 	return l.mail("stuck:customer:"+s.Key, s.To, s.Name, "Setting up "+s.Provider+" has stopped")
@@ -173,7 +173,7 @@ func AskedMail(b partner.Brand, a Asked) Message {
 	r := a.Request
 	l := newLetter(b, "")
 	l.p("%s asks: %s.", who(r.AskedName, r.AskedEmail), r.Subject)
-	l.facts([2]string{"Request", r.Label()}, [2]string{upper(b.AccountWord), string(r.Alias)}, [2]string{"Why", text(r)}, [2]string{"Promised answer", hour(r.AnswerBy)})
+	l.facts([2]string{"Request", r.Label()}, [2]string{b.AccountTitle(), string(r.Alias)}, [2]string{"Why", text(r)}, [2]string{"Promised answer", hour(r.AnswerBy)})
 	l.button("Open the queue", a.URL)
 	return l.mail("asked:"+string(r.ID), b.ContactEmail, "", r.Label()+": "+r.Subject)
 }
@@ -230,14 +230,3 @@ func quoted(s string) string { return "“" + s + "”" }
 // for promises, UTC else.
 func day(t time.Time) string  { return t.Format("2 January 2006") }
 func hour(t time.Time) string { return t.Format("2 January 2006, 15:04 MST") }
-
-func upper(s string) string {
-	if s == "" {
-		return s
-	}
-	r := []rune(s)
-	if r[0] >= 'a' && r[0] <= 'z' {
-		r[0] -= 'a' - 'A'
-	}
-	return string(r)
-}

@@ -59,6 +59,11 @@ func (d *Desk) Requests(ctx context.Context, a account.Actor, f Filter) (Page[Re
 	if err != nil {
 		return Page[Request]{}, err
 	}
+	for _, s := range []string{string(f.Org), string(f.Alias), string(f.Kind), string(f.State)} {
+		if err := store.CheckText("filter", s); err != nil {
+			return Page[Request]{}, err
+		}
+	}
 	limit := limit(f.Limit)
 	rows, err := sqlc.New(d.db.Read()).ListRequests(ctx, sqlc.ListRequestsParams{
 		Org: null(string(f.Org)), Alias: null(string(f.Alias)), Kind: null(string(f.Kind)), State: null(string(f.State)),

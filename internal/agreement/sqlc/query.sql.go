@@ -656,6 +656,30 @@ func (q *Queries) MoveInvitation(ctx context.Context, arg MoveInvitationParams) 
 	return result.RowsAffected()
 }
 
+const receiptOf = `-- name: ReceiptOf :one
+SELECT id, org, alias, attempt, stage, body, made_at FROM agreement_receipt WHERE attempt = $1 AND stage = $2
+`
+
+type ReceiptOfParams struct {
+	Attempt string
+	Stage   string
+}
+
+func (q *Queries) ReceiptOf(ctx context.Context, arg ReceiptOfParams) (AgreementReceipt, error) {
+	row := q.db.QueryRowContext(ctx, receiptOf, arg.Attempt, arg.Stage)
+	var i AgreementReceipt
+	err := row.Scan(
+		&i.ID,
+		&i.Org,
+		&i.Alias,
+		&i.Attempt,
+		&i.Stage,
+		&i.Body,
+		&i.MadeAt,
+	)
+	return i, err
+}
+
 const receiptsFor = `-- name: ReceiptsFor :many
 SELECT id, org, alias, attempt, stage, body, made_at FROM agreement_receipt WHERE attempt = $1 ORDER BY made_at DESC, id DESC
 `
@@ -727,18 +751,24 @@ func (q *Queries) ReceiptsOf(ctx context.Context, alias string) ([]AgreementRece
 }
 
 const remindInvitation = `-- name: RemindInvitation :execrows
-UPDATE agreement_invitation SET remind_at = $1, reminders = reminders + 1
-WHERE id = $2 AND state IN ('asked', 'opened') AND reminders = $3
+UPDATE agreement_invitation SET remind_at = $1, reminders = $2
+WHERE id = $3 AND state IN ('asked', 'opened') AND reminders = $4
 `
 
 type RemindInvitationParams struct {
 	RemindAt  int64
-	ID        string
 	Reminders int64
+	ID        string
+	Was       int64
 }
 
 func (q *Queries) RemindInvitation(ctx context.Context, arg RemindInvitationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, remindInvitation, arg.RemindAt, arg.ID, arg.Reminders)
+	result, err := q.db.ExecContext(ctx, remindInvitation,
+		arg.RemindAt,
+		arg.Reminders,
+		arg.ID,
+		arg.Was,
+	)
 	if err != nil {
 		return 0, err
 	}
