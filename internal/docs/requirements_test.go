@@ -1,5 +1,6 @@
 // Package docs holds no code, only the tests that keep the documents true: the
-// list of requirements against the tests that exist, and links against files.
+// list of requirements against the tests that exist, links against files, and
+// the rules of imports against the packages.
 package docs
 
 import (
