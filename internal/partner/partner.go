@@ -144,9 +144,11 @@ func read[T any](ctx context.Context, s *Settings, db store.DBTX, kind string, f
 	if err != nil {
 		return none, fmt.Errorf("read %s settings: %w", kind, err)
 	}
-	s.mu.Lock()
-	s.cache[kind] = cached{row.Version, row.Body}
-	s.mu.Unlock()
+	if _, open := db.(*store.Tx); !open { // what a transaction sees may yet be rolled back
+		s.mu.Lock()
+		s.cache[kind] = cached{row.Version, row.Body}
+		s.mu.Unlock()
+	}
 	return decode(kind, row.Body, row.Version, fallback, mark)
 }
 
