@@ -103,7 +103,7 @@ func listAudit(c *call) reply {
 		return *refusal
 	}
 	asOf := c.now.Add(-c.lag(c.faults))
-	out := list[auditBody](nil)
+	out := listing[auditBody](nil)
 	links := &pageLinks{Self: get(strings.TrimPrefix(c.r.URL.RequestURI(), "/v1"))}
 	// Newest first, as the service shows them; a token is a place counted from the oldest.
 	first := len(c.w.audit) - 1

@@ -425,7 +425,7 @@ func listCustomers(c *call) reply {
 		return *refusal
 	}
 	asOf := c.now.Add(-c.lag(c.faults))
-	out := list[customerBody](nil)
+	out := listing[customerBody](nil)
 	links := &pageLinks{Self: get(c.r.URL.RequestURI())}
 	for i := from; i < len(c.w.list); i++ {
 		cu := c.w.list[i]

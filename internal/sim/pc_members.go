@@ -133,7 +133,7 @@ func listMembers(c *call) reply {
 		}
 		out = append(out, m.body(cu))
 	}
-	return ok(list(out))
+	return ok(listing(out))
 }
 
 type memberInput struct {
@@ -251,7 +251,7 @@ func listDirectoryRoles(c *call) reply {
 	for _, r := range directoryRoleNames {
 		out = append(out, roleBody{r.ID, r.Name, &attributes{Type: "DirectoryRole"}})
 	}
-	return ok(list(out))
+	return ok(listing(out))
 }
 
 type roleMemberBody struct {
@@ -289,7 +289,7 @@ func listRoleMembers(c *call) reply {
 			out = append(out, roleMemberBody{m.Display, m.UPN, role, m.ID, &attributes{Type: "UserMember"}})
 		}
 	}
-	return ok(list(out))
+	return ok(listing(out))
 }
 
 func addRoleMember(c *call) reply {

@@ -56,7 +56,7 @@ func getCustomerRelationships(c *call) reply {
 	if r := c.w.reseller(cu.Reseller); cu.Reseller != "" && r != nil {
 		out = append(out, r.body())
 	}
-	return ok(list(out))
+	return ok(listing(out))
 }
 
 // listResellers lists the partner's own indirect resellers.
@@ -67,9 +67,9 @@ func listResellers(c *call) reply {
 		for _, r := range c.w.resellers {
 			out = append(out, r.body())
 		}
-		return ok(list(out))
+		return ok(listing(out))
 	case "isindirectresellerof":
-		return ok(list[resellerBody](nil))
+		return ok(listing[resellerBody](nil))
 	}
 	return pcError(http.StatusBadRequest, 3000, "Invalid property", "relationship_type")
 }

@@ -60,7 +60,8 @@ type pageLinks struct {
 	Next *link `json:"next,omitempty"`
 }
 
-func list[T any](items []T) collection[T] {
+// listing is a collection of one page.
+func listing[T any](items []T) collection[T] {
 	if items == nil {
 		items = []T{}
 	}

@@ -46,6 +46,10 @@ type Server struct {
 	key     []byte // signs tokens
 	hooks   hooks
 
+	// Filled by registerARM and registerCLC, called under the write or read lock.
+	showSubscription func(w *world, a *AzureSubscription, into map[string]any, now time.Time)
+	seedDirectory    func(w *world, seed json.RawMessage) error
+
 	waitMu  sync.RWMutex
 	waits   map[Wait]time.Duration
 	profile Profile
