@@ -213,6 +213,15 @@
   });
   addEventListener("pageshow", () => { for (const f of $$("form[data-sent]")) delete f.dataset.sent; });
 
+  // The demo's people: fills the sign-in form
+  document.addEventListener("click", (e) => {
+    const b = closest(e, "[data-use-email]");
+    if (!b) return;
+    $("#email").value = b.dataset.useEmail;
+    $("#password").value = b.dataset.usePassword;
+    $('#signin [type="submit"]').focus();
+  });
+
   // Progress: connection lost and found; one announcement per finished step
   const offline = (on) => { const n = $("#cw-offline"); if (n) n.hidden = !on; };
   addEventListener("htmx:sse:error", () => offline(true), true);

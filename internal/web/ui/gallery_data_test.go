@@ -33,6 +33,7 @@ func gallery() []picture {
 	list = append(list, wizardPictures()...)
 	list = append(list, progressPictures()...)
 	list = append(list, readyPictures()...)
+	list = append(list, restPictures()...)
 	return list
 }
 

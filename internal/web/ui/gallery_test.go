@@ -97,6 +97,10 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
+// setTheme switches and ends the transitions that the switch began.
+const setTheme = `document.documentElement.classList.toggle("dark", %t); getComputedStyle(document.body).color;
+	document.getAnimations().forEach(a => a.effect.getComputedTiming().iterations !== Infinity && a.finish()); true`
+
 // axeRun answers one line for each violation and place.
 const axeRun = `axe.run(document, {resultTypes: ["violations"], iframes: false}).then(r => JSON.stringify(
 	r.violations.flatMap(v => v.nodes.map(n => v.id + " at " + n.target.join(" ") + ": " + (n.failureSummary || "").replace(/\s+/g, " ").slice(0, 240)))))`
@@ -198,7 +202,7 @@ func look(t *testing.T, ctx context.Context, url string, p picture, axe, keep st
 	}
 	taking := *pictures != "" || *shoot
 	for _, theme := range []string{"light", "dark"} {
-		if _, err := chromedp.Run(c, chromedp.Evaluate[bool](fmt.Sprintf(`document.documentElement.classList.toggle("dark", %t); document.getAnimations().forEach(a => a.finish && a.effect.getComputedTiming().iterations !== Infinity && a.finish()); true`, theme == "dark"))); fail("theme", err) {
+		if _, err := chromedp.Run(c, chromedp.Evaluate[bool](fmt.Sprintf(setTheme, theme == "dark"))); fail("theme", err) {
 			return
 		}
 		text, err := chromedp.Run(c, chromedp.Evaluate[string](axeRun, chromedp.EvalAwaitPromise))
@@ -218,7 +222,7 @@ func look(t *testing.T, ctx context.Context, url string, p picture, axe, keep st
 	}
 	if taking {
 		for _, theme := range []string{"dark", "light"} {
-			js := fmt.Sprintf(`document.documentElement.classList.toggle("dark", %t)`, theme == "dark")
+			js := fmt.Sprintf(setTheme, theme == "dark")
 			if fail("phone", chromedp.Do(c, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(1.5)))) {
 				return
 			}

@@ -41,13 +41,13 @@ var partnerTerms = ui.Document{
 
 func wizardPictures() []picture {
 	var list []picture
-	types := ui.TypePage{Wizard: wizard("type", nil, []ui.Section{{Title: "What is a provider?", Paragraphs: []string{"A named connection to a cloud account. You see it in your list, give people access to it, and find its costs under its name."}}, explained}), Choices: []ui.Choice{
+	types := ui.WizardTypePage{Wizard: wizard("type", nil, []ui.Section{{Title: "What is a provider?", Paragraphs: []string{"A named connection to a cloud account. You see it in your list, give people access to it, and find its costs under its name."}}, explained}), Choices: []ui.Choice{
 		{Value: "azure", Title: "Azure Resource Manager", Text: "Virtual machines, storage, networks, databases and the other services of Microsoft Azure.", Checked: true},
 		{Value: "aws", Title: "Amazon Web Services", Text: "Accounts at Amazon.", Off: "CenturyLink does not offer it in this portal yet."},
 		{Value: "google", Title: "Google Compute", Text: "Projects at Google.", Off: "CenturyLink does not offer it in this portal yet."},
 	}}
 	list = append(list, picture{"wizard-1-type", ui.WizardType(types)})
-	modes := ui.ModePage{Wizard: wizard("mode", chosen(1), []ui.Section{
+	modes := ui.WizardModePage{Wizard: wizard("mode", chosen(1), []ui.Section{
 		{Title: "What happens next", Ordered: true, Items: []string{"You give it a name.", "An Account Administrator connects the CLC Account that pays.", "You accept two sets of terms."}}, explained}),
 		Choices: []ui.Choice{
 			{Value: "new", Title: brand.ModeNew, Tag: "Supported and billed by CenturyLink", Text: "Microsoft opens a tenant and a subscription in your company's name.", Good: []string{"One monthly line on your CLC Account", "CenturyLink is the first contact for Azure", "Ready in 10 to 35 minutes"}, Checked: true},
@@ -57,7 +57,7 @@ func wizardPictures() []picture {
 	second := modes
 	second.Note = &ui.Note{Tone: ui.ToneRunning, Icon: "info", Title: "Contoso, Ltd. already has an Azure customer account", Text: "contosoprod.onmicrosoft.com, with 2 subscriptions. For the same legal entity this adds a subscription to it and makes no second account."}
 	list = append(list, picture{"wizard-2-mode-second", ui.WizardMode(second)})
-	name := ui.NamePage{Wizard: wizard("name", chosen(2), []ui.Section{{Title: "A good name", Items: []string{"says what it is for: **Contoso analytics**", "is different from your other providers", "has at most 64 characters, in any script"}}, explained}),
+	name := ui.WizardNamePage{Wizard: wizard("name", chosen(2), []ui.Section{{Title: "A good name", Items: []string{"says what it is for: **Contoso analytics**", "is different from your other providers", "has at most 64 characters, in any script"}}, explained}),
 		Name: ui.Field{ID: "name", Label: "Name of the provider", Value: "Contoso analytics", MaxLength: 64, Focus: true, Hint: "At most 64 characters. People who work with it see it everywhere."}, Presets: presets}
 	list = append(list, picture{"wizard-3-name", ui.WizardName(name)})
 	bad := name
@@ -65,7 +65,7 @@ func wizardPictures() []picture {
 	bad.Name.Value, bad.Name.Error = "Contoso production", bad.Wizard.Errors.For("name")
 	list = append(list, picture{"wizard-3-name-refused", ui.WizardName(bad)})
 
-	pick := ui.AccountPage{
+	pick := ui.WizardAccountPage{
 		Wizard: wizard("account", chosen(3), []ui.Section{
 			{Title: "What happens next", Ordered: true, Items: []string{"You check the details we send to Microsoft, filled in from CTSE.", "You accept CenturyLink's and Microsoft's terms.", "We set Azure up, usually in 10 to 35 minutes. You can watch or leave."}},
 			{Title: "Who pays", Paragraphs: []string{"Contoso East LLC (CTSE), monthly, at list price in USD. One invoice line: **Integrated Azure Services Usage**.", "12,400.00 of the limit of 40,000.00 is taken by two other providers."}},
@@ -94,7 +94,7 @@ func wizardPictures() []picture {
 	refused.ConnectLink = ui.Link{Label: "Find your account's administrator", Href: "/help#administrator"}
 	list = append(list, picture{"wizard-4-connect-refused", ui.WizardAccount(refused)})
 
-	details := ui.DetailsPage{
+	details := ui.WizardDetailsPage{
 		Wizard: wizard("details", chosen(4), []ui.Section{
 			{Title: "Why Microsoft asks", Paragraphs: []string{"The account at Microsoft is in your company's name. Microsoft checks the address and refuses what it cannot find."}},
 			{Title: "What can be undone", Items: []string{"**Until you create:** everything.", "**Later:** company, address and contact.", "**Never:** the domain name."}}, explained}),
@@ -130,7 +130,7 @@ func wizardPictures() []picture {
 		a.Email = ui.Field{ID: "signer_email", Label: "E-mail", Type: "email", Value: a.Email.Value}
 		return a
 	}
-	terms := ui.TermsPage{Wizard: wizard("terms", chosen(5), []ui.Section{
+	terms := ui.WizardTermsPage{Wizard: wizard("terms", chosen(5), []ui.Section{
 		{Title: "What happens next", Ordered: true, Items: []string{"You see everything once more, then press Create.", "Nothing exists at Microsoft until then."}},
 		{Title: "If someone else signs", Paragraphs: []string{"They get a link by mail that shows these terms and nothing else. The draft waits for 30 days and costs nothing. You will be asked to connect CTSE again if it takes more than 15 minutes."}},
 		{Title: "Accepted before for CTSE", Pairs: []ui.Pair{{"CenturyLink terms, version 6", "11 Mar 2026"}, {"Microsoft Customer Agreement", "11 Mar 2026"}}, Paragraphs: []string{"Terms are shown on every order, also when nothing changed."}, Link: ui.Link{Label: "Receipts", Href: "/accounts/CTSE"}},
@@ -147,7 +147,7 @@ func wizardPictures() []picture {
 	done.Wizard.Next = ui.Action{}
 	list = append(list, picture{"wizard-6-terms-accepted", ui.WizardTerms(done)})
 
-	review := ui.ReviewPage{Wizard: wizard("review", chosen(6), []ui.Section{
+	review := ui.WizardReviewPage{Wizard: wizard("review", chosen(6), []ui.Section{
 		{Title: "What happens when you create", Ordered: true, Items: []string{"Your details go to Microsoft.", "Microsoft opens the customer account.", "A subscription is ordered.", "CTSE pays from today, 00:00 UTC.", "The permissions are granted."}},
 		{Title: "What it costs", Paragraphs: []string{"Nothing to create. Usage is billed monthly at list price."}}, explained}),
 		Groups: []ui.ReviewGroup{

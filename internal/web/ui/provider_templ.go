@@ -1042,7 +1042,7 @@ func guardrailPanel(g GuardrailView) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 85, "<a class=\"cw-sub\" href=\"/services\">See all services</a>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 85, "<a class=\"cw-link\" href=\"/services\">See all services</a>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1197,7 +1197,7 @@ func firstSignIn(f FirstSignIn) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = KVList("narrow", []KV{{Key: "User name", Value: f.User}, {Key: "Password", Value: when(f.Gone == "", "••••••••••••", "not kept any more")}}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = KVList("narrow", []KV{{Key: "User name", Value: f.User, Break: true}, {Key: "Password", Value: when(f.Gone == "", "••••••••••••", "not kept any more")}}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

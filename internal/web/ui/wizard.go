@@ -103,21 +103,21 @@ type Choice struct {
 	Checked bool
 }
 
-// TypePage is step 1. Field: type.
-type TypePage struct {
+// WizardTypePage is step 1. Field: type.
+type WizardTypePage struct {
 	Wizard  Wizard
 	Choices []Choice
 }
 
-// ModePage is step 2. Field: mode ("new" or "existing"; "existing" leads to the representative).
-type ModePage struct {
+// WizardModePage is step 2. Field: mode ("new" or "existing"; "existing" leads to the representative).
+type WizardModePage struct {
 	Wizard  Wizard
 	Choices []Choice
 	Note    *Note // "Contoso already has an Azure customer account: this adds a subscription to it."
 }
 
-// NamePage is step 3. Field: name.
-type NamePage struct {
+// WizardNamePage is step 3. Field: name.
+type WizardNamePage struct {
 	Wizard  Wizard
 	Name    Field // ID "name"
 	Presets []Preset
@@ -131,13 +131,13 @@ type Preset struct {
 	Network string
 }
 
-// AccountPage is step 4.
+// WizardAccountPage is step 4.
 //
 // The connect dialog posts user and password to /providers/{id}/connect; 422
 // shows the page with ConnectError and the dialog open. The form's fields are
 // account (an alias) and budget. "Ask for an exception…" posts kind=exception,
 // account, provider and text to /requests.
-type AccountPage struct {
+type WizardAccountPage struct {
 	Wizard        Wizard
 	Chosen        []Pair // what was chosen so far: label, value
 	Connection    *Connection
@@ -175,11 +175,11 @@ type AccountChoice struct {
 	NoAsk   bool     // an exception is not possible
 }
 
-// DetailsPage is step 5: what Microsoft is told. All fields are posted under their IDs.
+// WizardDetailsPage is step 5: what Microsoft is told. All fields are posted under their IDs.
 //
 // Domain's live check is GET /providers/{id}/domain?prefix=, answered with DomainState.
 // The suggestion's button posts suggestion=accept with the other fields.
-type DetailsPage struct {
+type WizardDetailsPage struct {
 	Wizard     Wizard
 	Account    string // "CTSE · Contoso East LLC": where the fields were filled from
 	Further    *Note  // set when the tenant exists: domain and company are fixed
@@ -210,9 +210,9 @@ type AddressSuggestion struct {
 	Suggested []string
 }
 
-// TermsPage is step 6. Form fields: accept_partner (the version's id as value).
+// WizardTermsPage is step 6. Form fields: accept_partner (the version's id as value).
 // Microsoft's agreement lives in its own fragment, see Attestation.
-type TermsPage struct {
+type WizardTermsPage struct {
 	Wizard      Wizard
 	For         string // "CTSE"
 	Document    Document
@@ -262,8 +262,8 @@ type Attestation struct {
 	Public     bool // on the second signatory's page: no choice of signer
 }
 
-// ReviewPage is step 7; its POST creates.
-type ReviewPage struct {
+// WizardReviewPage is step 7; its POST creates.
+type WizardReviewPage struct {
 	Wizard Wizard
 	Groups []ReviewGroup
 	Checks []Check // preflight: what was asked at Microsoft and here, with its answer
