@@ -181,3 +181,17 @@ func sized(resourceType string) string {
 	}
 	return ""
 }
+
+// RegionsOf are the regions in which a service is offered, with their labels.
+func (c Catalogue) RegionsOf(s Service) []Region {
+	if len(s.Regions) == 0 {
+		return c.Regions
+	}
+	var some []Region
+	for _, r := range c.Regions {
+		if slices.Contains(s.Regions, r.Name) {
+			some = append(some, r)
+		}
+	}
+	return some
+}
