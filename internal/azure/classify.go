@@ -40,6 +40,14 @@ func Classify(err error) Class {
 		}
 		return F
 	}
+	if c := e.class(); c != F || e.Status != http.StatusUnauthorized || e.Code != "" || isNotSent(err) {
+		return c
+	}
+	return R3 // 401 without a reason: the token was dropped, the next try has a new one
+}
+
+// class judges the error itself; it must not unwrap it, for Unwrap asks it.
+func (e *Error) class() Class {
 	if e.Status == http.StatusTooManyRequests {
 		return R1
 	}
@@ -53,8 +61,6 @@ func Classify(err error) Class {
 		return R4
 	case e.Status == http.StatusConflict && strings.Contains(strings.ToLower(e.Message), "in progress"):
 		return R3
-	case e.Status == http.StatusUnauthorized && e.Code == "" && !isNotSent(err):
-		return R3 // no reason given: the token was dropped, the next try has a new one
 	case e.Status >= 500 && e.Status != http.StatusNotImplemented:
 		return R2
 	}

@@ -96,7 +96,7 @@ func (e *Error) fault() *fault.Error {
 		f = fault.New(fault.Unavailable, "%s did not answer.", e.Service.Word())
 	case e.Status == http.StatusTooManyRequests:
 		f = fault.New(fault.Unavailable, "%s takes no more requests for a while.", e.Service.Word())
-	case e.Status >= 500 && Classify(e) == R2:
+	case e.Status >= 500 && e.class() == R2:
 		f = fault.New(fault.Unavailable, "%s has a fault of its own (%d).", e.Service.Word(), e.Status)
 	default:
 		return nil

@@ -1,0 +1,169 @@
+package azure_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"causeway/internal/azure"
+	"causeway/internal/fault"
+)
+
+// limit is a service that takes so many calls per period and customer or partner.
+type limit struct {
+	calls     int
+	period    time.Duration
+	perTenant bool
+	sent      map[string]int
+	since     map[string]time.Time
+	refused   int
+	accepted  int
+}
+
+func (l *limit) call(now time.Time, customer string) (status int, after time.Duration) {
+	key := ""
+	if l.perTenant {
+		key = customer
+	}
+	if l.sent == nil {
+		l.sent, l.since = map[string]int{}, map[string]time.Time{}
+	}
+	if now.Sub(l.since[key]) >= l.period {
+		l.since[key], l.sent[key] = now, 0
+	}
+	l.sent[key]++
+	if l.sent[key] > l.calls {
+		l.refused++
+		return http.StatusTooManyRequests, l.since[key].Add(l.period).Sub(now)
+	}
+	l.accepted++
+	return http.StatusOK, 0
+}
+
+// The whole point: under a limit that nobody told us, hardly a call is wasted.
+func TestTheGovernorLearnsALimitAndWastesLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := azure.NewGovernor(time.Now)
+		l := limit{calls: 500, period: time.Minute}
+		begin := time.Now()
+		for l.accepted < 5000 {
+			pass, err := g.Admit(t.Context(), azure.PartnerCenter, "orders", "")
+			var held *azure.Throttled
+			if errors.As(err, &held) {
+				<-time.After(time.Until(held.Until)) // the job's wait
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, after := l.call(time.Now(), "")
+			g.Learn(pass, status, after)
+		}
+		if share := float64(l.refused) / float64(l.refused+l.accepted); share > 0.01 {
+			t.Errorf("%d of %d calls were wasted", l.refused, l.refused+l.accepted)
+		}
+		if took := time.Since(begin); took > 13*time.Minute { // 9 full minutes would be perfect
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+func TestARefusalHoldsTheGroupAndSaysUntilWhen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := azure.NewGovernor(time.Now)
+		pass, err := g.Admit(t.Context(), azure.ARM, "aliases", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Learn(pass, http.StatusTooManyRequests, 57*time.Second)
+		_, err = g.Admit(t.Context(), azure.ARM, "aliases", "")
+		var held *azure.Throttled
+		if !errors.As(err, &held) || !held.Until.Equal(time.Now().Add(57*time.Second)) {
+			t.Fatalf("error = %v", err)
+		}
+		if f := fault.Of(err); f == nil || f.Kind != fault.Unavailable || f.After != 57*time.Second {
+			t.Errorf("fault = %+v", f)
+		}
+		if azure.Classify(err) != azure.R1 || azure.Unknown(err) {
+			t.Error("a call that was held back counts as sent")
+		}
+		if _, err := g.Admit(t.Context(), azure.ARM, "reads", ""); err != nil {
+			t.Errorf("another group is held as well: %v", err)
+		}
+		<-time.After(58 * time.Second)
+		if _, err := g.Admit(t.Context(), azure.ARM, "aliases", ""); err != nil {
+			t.Errorf("held after its time: %v", err)
+		}
+	})
+}
+
+func TestAShortWaitIsSpentInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := azure.NewGovernor(time.Now)
+		pass, err := g.Admit(t.Context(), azure.Graph, "gdap", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Learn(pass, http.StatusTooManyRequests, 400*time.Millisecond)
+		begin := time.Now()
+		if _, err := g.Admit(t.Context(), azure.Graph, "gdap", ""); err != nil || time.Since(begin) < 400*time.Millisecond {
+			t.Errorf("%v after %s", err, time.Since(begin))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if pass, err = g.Admit(t.Context(), azure.Graph, "gdap", ""); err == nil {
+			g.Learn(pass, http.StatusTooManyRequests, 400*time.Millisecond)
+		}
+		if _, err := g.Admit(ctx, azure.Graph, "gdap", ""); err == nil {
+			t.Error("a caller that gave up is let through")
+		}
+	})
+}
+
+func TestOneCustomersLimitDoesNotStopTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := azure.NewGovernor(time.Now)
+		refuse := func(customer string) {
+			pass, err := g.Admit(t.Context(), azure.PartnerCenter, "carts", customer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Learn(pass, http.StatusTooManyRequests, 30*time.Second)
+		}
+		refuse("contoso")
+		if _, err := g.Admit(t.Context(), azure.PartnerCenter, "carts", "contoso"); err == nil {
+			t.Error("the refused customer is let through")
+		}
+		if _, err := g.Admit(t.Context(), azure.PartnerCenter, "carts", "fabrikam"); err != nil {
+			t.Errorf("another customer is held: %v", err)
+		}
+		refuse("tailspin")
+		if _, err := g.Admit(t.Context(), azure.PartnerCenter, "carts", "fabrikam"); err == nil {
+			t.Error("two customers were refused at once: the limit is the partner's, but a third goes on")
+		}
+	})
+}
+
+func TestARefusalWithoutATimeBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := azure.NewGovernor(time.Now)
+		want := 5 * time.Second
+		for range 3 {
+			pass, err := g.Admit(t.Context(), azure.PartnerCenter, "x", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Learn(pass, http.StatusTooManyRequests, 0)
+			_, err = g.Admit(t.Context(), azure.PartnerCenter, "x", "")
+			var held *azure.Throttled
+			if !errors.As(err, &held) || held.Until.Sub(time.Now()) != want {
+				t.Fatalf("held %v, want %s", err, want)
+			}
+			<-time.After(want)
+			want *= 2
+		}
+	})
+}
