@@ -12,6 +12,7 @@ import (
 
 	"causeway/internal/address"
 	"causeway/internal/audit"
+	"causeway/internal/eligibility"
 	"causeway/internal/money"
 
 	"golang.org/x/text/cases"
@@ -206,6 +207,23 @@ func (a Account) Legal() string {
 		return a.LegalName
 	}
 	return a.Name
+}
+
+// Facts is what the rules of eligibility look at.
+func (a Account) Facts() eligibility.Account {
+	return eligibility.Account{
+		Alias: string(a.Alias), Name: a.Name, Parent: string(a.Parent), Country: a.Address.Country, Billable: a.Billable, Reseller: a.Reseller,
+		Demo: a.Demo, Internal: a.Internal, PublicSector: a.PublicSector, Disabled: a.Disabled, CreditLimit: a.CreditLimit,
+	}
+}
+
+// FactsOf is Facts of a whole chain.
+func FactsOf(chain []Account) []eligibility.Account {
+	list := make([]eligibility.Account, len(chain))
+	for i, a := range chain {
+		list[i] = a.Facts()
+	}
+	return list
 }
 
 // fold keeps the letters, marks and digits of s without case, so that

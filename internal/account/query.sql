@@ -99,9 +99,6 @@ INSERT INTO account_login (login, own, password, active, created_at) VALUES (@lo
 -- name: GetLogin :one
 SELECT * FROM account_login WHERE login = @login;
 
--- name: SetLoginActive :execrows
-UPDATE account_login SET active = @active WHERE login = @login;
-
 -- name: AddAdministrator :execrows
 INSERT INTO account_administrator (login, alias, added_at) VALUES (@login, @alias, @added_at) ON CONFLICT (login, alias) DO NOTHING;
 

@@ -1006,23 +1006,6 @@ func (q *Queries) SetAccount(ctx context.Context, arg SetAccountParams) (int64, 
 	return result.RowsAffected()
 }
 
-const setLoginActive = `-- name: SetLoginActive :execrows
-UPDATE account_login SET active = $1 WHERE login = $2
-`
-
-type SetLoginActiveParams struct {
-	Active bool
-	Login  string
-}
-
-func (q *Queries) SetLoginActive(ctx context.Context, arg SetLoginActiveParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setLoginActive, arg.Active, arg.Login)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const setOrg = `-- name: SetOrg :execrows
 UPDATE organization SET name = $1, folded = $2, status = $3, account = $4, placement = $5, version = version + 1
 WHERE id = $6 AND version = $7
