@@ -242,17 +242,20 @@ func (v *Inventory) Confirm(ctx context.Context, tx *store.Tx, a Association) er
 	return q.ConfirmAssociation(ctx, sqlc.ConfirmAssociationParams{ID: open.ID, FromDay: string(a.From)})
 }
 
-// Withdraw forgets an association that was only intended.
-func (v *Inventory) Withdraw(ctx context.Context, tx *store.Tx, tenant, entitlement string) error {
+// End ends an association after a day; one that was only intended is forgotten,
+// since it never held.
+func (v *Inventory) End(ctx context.Context, tx *store.Tx, tenant, entitlement string, last Day) error {
 	q := sqlc.New(tx)
 	open, err := q.OpenAssociation(ctx, sqlc.OpenAssociationParams{Tenant: tenant, Entitlement: entitlement})
-	if errors.Is(err, sql.ErrNoRows) {
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case open.State == "intended":
+		return q.DropAssociation(ctx, open.ID)
 	}
-	return q.DropAssociation(ctx, open.ID)
+	return q.EndAssociation(ctx, sqlc.EndAssociationParams{ID: open.ID, ToDay: string(last)})
 }
 
 // OfTenant gives who paid when, from the tenant's side.

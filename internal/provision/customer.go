@@ -238,7 +238,7 @@ func (w *work) agree(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if rules.Agreement == partner.AgreementDirect {
+	if rules.AgreementWay == partner.WayDirect {
 		signed, err := w.r.pc.DirectlySigned(ctx, w.t.AzureID)
 		if err != nil {
 			return err
@@ -248,7 +248,7 @@ func (w *work) agree(ctx context.Context) error {
 		}
 	} else {
 		err := w.once(ctx, w.onTenant(), "confirm-agreement", func(ctx context.Context, in intent) (any, error) {
-			return struct{}{}, w.confirmAgreement(ctx, in, rules.Agreement)
+			return struct{}{}, w.confirmAgreement(ctx, in, rules.AgreementWay)
 		}, nil)
 		if err != nil {
 			return err
@@ -279,7 +279,7 @@ func (w *work) confirmAgreement(ctx context.Context, in intent, way partner.Agre
 		DateAgreed:     azure.Time{Time: w.t.CreatedAt.UTC().Truncate(time.Second)},
 		AttestationID:  w.t.Attestation,
 	}
-	if way == partner.AgreementLegacy {
+	if way == partner.WayLegacy {
 		a.AttestationID = ""
 	}
 	templates, err := w.r.pc.AgreementTemplates(ctx, partnercenter.CustomerAgreement)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"causeway/internal/account"
-	"causeway/internal/agreement"
 	"causeway/internal/audit"
 	"causeway/internal/fault"
 	"causeway/internal/money"
@@ -121,12 +120,12 @@ func (d Draft) Agreed() bool {
 	if d.Tenant != "" {
 		return d.Customer != nil
 	}
-	return d.Microsoft != nil && (d.Microsoft.State == agreement.Accepted || d.Microsoft.Other && d.Microsoft.State == agreement.Pending)
+	return d.Microsoft != nil && (d.Microsoft.State == attestAccepted || d.Microsoft.Other && d.Microsoft.State == attestPending)
 }
 
 // Signed tells whether nobody's signature is awaited any more.
 func (d Draft) Signed() bool {
-	return d.Terms != nil && (d.Tenant != "" && d.Customer != nil || d.Microsoft != nil && d.Microsoft.State == agreement.Accepted)
+	return d.Terms != nil && (d.Tenant != "" && d.Customer != nil || d.Microsoft != nil && d.Microsoft.State == attestAccepted)
 }
 
 // NewDraft begins a provider: nothing at Microsoft, no name yet.

@@ -319,9 +319,9 @@ func (w *work) furtherSubscription(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := "causeway-" + string(w.o.ID)
+	name := arm.AliasName(string(w.o.ID))
 	err = w.once(ctx, w.onThis(), "create-subscription", func(ctx context.Context, in intent) (any, error) {
-		_, err := w.r.arm.CreateAlias(ctx, in.id(), name, arm.AliasRequest{DisplayName: w.o.Name, BillingScope: scope, Workload: "Production"})
+		_, err := w.r.arm.CreateAlias(ctx, in.id(), name, arm.NewSubscription{DisplayName: w.o.Name, BillingScope: scope, Workload: arm.WorkloadProduction})
 		return map[string]string{"alias": name}, err
 	}, nil)
 	if err != nil {

@@ -97,12 +97,12 @@ type StepState string
 
 // The states of a step. StepWaiting: Microsoft or a person is awaited.
 const (
-	StepPending  StepState = "pending"
-	StepRunning  StepState = "running"
-	StepWaiting  StepState = "waiting"
-	StepStuck    StepState = "stuck"
-	StepDone     StepState = "done"
-	StepSkipped  StepState = "skipped"
+	StepPending StepState = "pending"
+	StepRunning StepState = "running"
+	StepWaiting StepState = "waiting"
+	StepStuck   StepState = "stuck"
+	StepDone    StepState = "done"
+	StepSkipped StepState = "skipped"
 )
 
 // StepRecord is what happened to one step.

@@ -150,3 +150,6 @@ UPDATE ask SET answer = @answer, error = @error, answered_at = @answered_at WHER
 
 -- name: PurgeAsks :exec
 DELETE FROM ask WHERE asked_at < @before;
+
+-- name: TenantAccount :exec
+UPDATE tenant SET account = @account WHERE id = @id;

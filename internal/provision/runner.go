@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"causeway/internal/account"
@@ -47,13 +48,16 @@ type Runner struct {
 	jobs      *job.Queue
 	people    *account.Directory
 	settings  *partner.Settings
-	terms     *agreement.Library
-	guard     *guardrail.Shelf
+	terms     *agreement.Register
+	guard     *guardrail.Book
 	desk      *support.Desk
 	mail      *support.Outbox
 	providers *provider.Inventory
 	ring      *seal.Ring // customer's secrets
 	signer    *agreement.Signer
+	portal    string // its address, without a slash at the end
+
+	signatures *agreement.Signatures
 
 	// Microsoft; nil in a process of role web, which asks through workers.
 	pc     *partnercenter.Client
@@ -71,13 +75,15 @@ type Parts struct {
 	Jobs      *job.Queue
 	People    *account.Directory
 	Settings  *partner.Settings
-	Terms     *agreement.Library
-	Guard     *guardrail.Shelf
+	Terms     *agreement.Register
+	Guard     *guardrail.Book
 	Desk      *support.Desk
 	Mail      *support.Outbox
 	Providers *provider.Inventory
 	Ring      *seal.Ring
 	Signer    *agreement.Signer
+	Portal    string // the portal's address, for links
+	Signed    *agreement.Signatures
 	Partner   *partnercenter.Client
 	Graph     *graph.Client
 	ARM       *arm.Client
@@ -89,8 +95,11 @@ func New(p Parts) *Runner {
 	r := &Runner{
 		db: p.DB, now: p.Now, log: p.Log, jobs: p.Jobs, people: p.People, settings: p.Settings, terms: p.Terms, guard: p.Guard,
 		desk: p.Desk, mail: p.Mail, providers: p.Providers, ring: p.Ring, signer: p.Signer,
-		pc: p.Partner, graph: p.Graph, arm: p.ARM, tokens: p.Tokens,
+		portal: strings.TrimSuffix(p.Portal, "/"), signatures: p.Signed, pc: p.Partner, graph: p.Graph, arm: p.ARM, tokens: p.Tokens,
 	}
+	r.signatures.OnClose(func(ctx context.Context, tx *store.Tx, i agreement.Invitation) error {
+		return r.jobs.Wake(ctx, tx, JobSign, i.Attempt)
+	})
 	if r.pc != nil {
 		r.jobs.Handle(JobOnboard, r.advance)
 		r.jobs.Handle(JobAsk, r.answer)

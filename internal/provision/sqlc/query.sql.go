@@ -1250,6 +1250,20 @@ func (q *Queries) Steps(ctx context.Context, onboarding string) ([]OnboardingSte
 	return items, nil
 }
 
+const tenantAccount = `-- name: TenantAccount :exec
+UPDATE tenant SET account = $1 WHERE id = $2
+`
+
+type TenantAccountParams struct {
+	Account string
+	ID      string
+}
+
+func (q *Queries) TenantAccount(ctx context.Context, arg TenantAccountParams) error {
+	_, err := q.db.ExecContext(ctx, tenantAccount, arg.Account, arg.ID)
+	return err
+}
+
 const tenantByAzure = `-- name: TenantByAzure :one
 SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE azure_id = $1
 `
