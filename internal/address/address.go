@@ -175,7 +175,9 @@ func (f *format) postal(s string) string {
 	}
 	bare := strings.NewReplacer(" ", "", "-", "").Replace(s)
 	if f.Code == "GB" && len(bare) >= 5 && !strings.HasPrefix(bare, "BFPO") {
-		return bare[:len(bare)-3] + " " + bare[len(bare)-3:]
+		if spaced := bare[:len(bare)-3] + " " + bare[len(bare)-3:]; f.zip.MatchString(spaced) {
+			return spaced
+		}
 	}
 	for _, ex := range f.Examples {
 		if shaped, ok := shape(bare, ex); ok && (f.zip == nil || f.zip.MatchString(shaped)) {
@@ -330,7 +332,7 @@ func Format(a Address) []string {
 	}
 	st := a.State
 	if d := f.find(a.State); d != nil {
-		st = d.written(latin)
+		st = f.written(d, latin)
 	}
 	var lines []string
 	for _, line := range strings.Split(form, "%n") {

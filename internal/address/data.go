@@ -80,14 +80,30 @@ var countries = sync.OnceValues(func() (map[string]*format, error) {
 
 // amend changes the data where we need something else than a mail label.
 func amend(f *format) {
-	// We have no name, company, district or sorting code in an address: %D goes
-	// into the second line.
-	drop := regexp.MustCompile(`%[NODX](%n|, | )?`)
-	f.Format = strings.TrimSuffix(drop.ReplaceAllString(f.Format, ""), "%n")
-	f.Latin = strings.TrimSuffix(drop.ReplaceAllString(f.Latin, ""), "%n")
+	f.Format, f.Latin = withoutNames(f.Format), withoutNames(f.Latin)
+	if f.Code == "RU" { // the data lists two places that ISO 3166-2 lists under Ukraine
+		f.States = slices.DeleteFunc(f.States, func(s state) bool { return len(s.Code) > 3 })
+	}
+	if f.Code == "SE" { // the data's example lacks the blank that Sweden writes
+		f.Examples = []string{"114 55"}
+	}
 	if f.Code == "JP" { // the data puts city and street into one; Microsoft asks for the city apart
 		f.Format, f.Latin, f.Require = "〒%Z%n%S%C%n%A", "%A%n%C, %S%n%Z", "ACSZ"
 	}
+}
+
+var names = regexp.MustCompile(`%[NODX](, | )?`)
+
+// withoutNames takes out of a format what our addresses have not: name,
+// company, sorting code, and the district, which goes into the second line.
+func withoutNames(form string) string {
+	var lines []string
+	for _, line := range strings.Split(form, "%n") {
+		if line = strings.TrimRight(names.ReplaceAllString(line, ""), ", "); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "%n")
 }
 
 func of(country string) *format {
@@ -201,25 +217,21 @@ func (s state) latin() string {
 	return s.Code
 }
 
-// written is how an address names the state: NY, but Hokkaido.
-func (s state) written(latin bool) string {
-	short := s.Key
-	if short == "" {
-		short = s.Code
-	}
-	if isLatin(short) && len(short) <= 3 && !allDigits(short) {
-		return short
-	}
-	if latin {
+// written is how an address names the state: NY, but Hokkaido, and Madrid where
+// M would do for the post alone.
+func (f *format) written(s *state, latin bool) string {
+	switch {
+	case s.Key == "" && f.Code != "ES":
+		return s.Code
+	case latin && isLatin(s.Key) && s.Key != "":
+		return s.Key
+	case latin:
 		return s.latin()
-	}
-	if s.Key != "" {
+	case s.Key != "":
 		return s.Key
 	}
 	return s.local()
 }
-
-func allDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func isLatin(s string) bool {
 	for _, r := range s {
