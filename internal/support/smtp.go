@@ -248,7 +248,10 @@ func compose(m Mail, sender mail.Address) (text []byte, from, to string, err err
 			code = code[n:]
 		}
 	}
-	return b.Bytes(), from, to, w.Close()
+	if err := w.Close(); err != nil { // it writes the last boundary
+		return nil, "", "", err
+	}
+	return b.Bytes(), from, to, nil
 }
 
 // alternatives writes the text, and beside it the HTML if there is one.
