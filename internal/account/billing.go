@@ -38,6 +38,15 @@ func (d *Directory) Account(ctx context.Context, alias Alias) (Account, error) {
 	return billingAccount(r)
 }
 
+// AccountTx is Account inside a transaction.
+func (d *Directory) AccountTx(ctx context.Context, tx *store.Tx, alias Alias) (Account, error) {
+	r, err := sqlc.New(tx).GetAccount(ctx, string(alias))
+	if err != nil {
+		return Account{}, store.Found(err, "There is no account %s.", alias)
+	}
+	return billingAccount(r)
+}
+
 // Accounts lists billing accounts by alias.
 func (d *Directory) Accounts(ctx context.Context, f Filter) ([]Account, error) {
 	if len(f.Aliases) > 0 {

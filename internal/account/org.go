@@ -100,11 +100,11 @@ func (d *Directory) UpdateOrg(ctx context.Context, by Actor, o Organization) (Or
 			return fault.Refuse(fault.Refusal{Field: "status", Code: "missing-right", Reason: "You may not enable or disable an organization.", Remedy: "It takes Owner or Support at the partner."}).In(fault.Forbidden)
 		}
 		if o.Account != "" && o.Account != former.Account {
-			a, err := q.GetAccount(ctx, string(o.Account))
-			if store.Found(err, "none") != nil && fault.KindOf(store.Found(err, "none")) != fault.NotFound {
+			a, err := d.AccountTx(ctx, tx, o.Account)
+			if err != nil && fault.KindOf(err) != fault.NotFound {
 				return err
 			}
-			if err != nil || a.Org != string(o.ID) {
+			if err != nil || a.Org != o.ID {
 				return fault.Field("account", fmt.Sprintf("%s is no account of this organization.", o.Account), "Choose one of its accounts.")
 			}
 		}
@@ -127,6 +127,32 @@ func (d *Directory) UpdateOrg(ctx context.Context, by Actor, o Organization) (Or
 		})
 	})
 	return o, err
+}
+
+// payBy names the account that pays where the organization is the billed party.
+func (d *Directory) payBy(ctx context.Context, tx *store.Tx, by Actor, o Organization, alias Alias) error {
+	a, err := d.AccountTx(ctx, tx, alias)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return err
+	}
+	if err != nil || a.Org != o.ID {
+		return fault.Field("account", fmt.Sprintf("%s is no account of this organization.", alias), "Choose one of its accounts.")
+	}
+	o.Account = alias
+	row, err := orgRow(o)
+	if err != nil {
+		return err
+	}
+	n, err := sqlc.New(tx).SetOrg(ctx, sqlc.SetOrgParams{
+		ID: row.ID, Name: row.Name, Folded: row.Folded, Status: row.Status, Account: row.Account, Placement: row.Placement, Version: o.Version,
+	})
+	if err != nil {
+		return fmt.Errorf("change organization: %w", err)
+	}
+	if n == 0 {
+		return stale("organization")
+	}
+	return d.record(ctx, tx, by, o.ID, "organization.change", "organization:"+string(o.ID), map[string]any{"account": alias})
 }
 
 // PlaceTx gives an organization its deployment presets if it has none, in the
