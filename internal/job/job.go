@@ -320,6 +320,9 @@ func backoff(attempt int) time.Duration {
 // Run works with n workers until ctx ends, then lets the running jobs end.
 func (q *Queue) Run(ctx context.Context, n int) error {
 	if err := q.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it began
+		}
 		return err
 	}
 	defer func() {
