@@ -23,7 +23,7 @@
   const open = (d) => {
     if (!d || d.open) return;
     d.showModal();
-    const first = $("[autofocus], [data-first]", d);
+    const first = $("[autofocus], [data-first]", d) || $$("input, select, textarea", d).find((i) => i.type !== "hidden") || $(".btn", d);
     if (first) first.focus();
   };
   // data-fill-x on the opener goes to [data-slot="x"] as text and to [data-slot-value="x"] as value

@@ -43,7 +43,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func galleryServer(t *testing.T, pages []picture) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
-	mux.Handle("/static/", static.Handler())
+	mux.Handle("GET /static/", static.Handler())
 	mux.HandleFunc("GET /brand.css", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/css")
 		fmt.Fprint(w, ui.Accent{}.CSS())

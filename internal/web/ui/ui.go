@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // Brand is every word and address that belongs to the partner who runs the
@@ -419,5 +421,12 @@ func when[T any](c bool, yes, no T) T {
 	return no
 }
 
-// cut splits a text where secrets were removed.
-func cut(s string) []string { return strings.Split(s, Removed) }
+// redacted escapes a text and marks where secrets were; written by hand because a
+// template would add blanks, and an exchange is shown to the letter.
+func redacted(s string) templ.Component {
+	return templ.Raw(strings.ReplaceAll(templ.EscapeString(s), Removed, `<em class="cw-removed">removed</em>`))
+}
+
+func exchangeBody(s string) templ.Component {
+	return templ.Raw("<pre>" + strings.ReplaceAll(templ.EscapeString(s), Removed, `<em class="cw-removed">removed</em>`) + "</pre>")
+}
