@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,5 +166,53 @@ func TestARefusalWithoutATimeBacksOff(t *testing.T) {
 			<-time.After(want)
 			want *= 2
 		}
+	})
+}
+
+// With many calls on their way at once, one met limit gives many refusals; they
+// teach one lesson, not many, and the flow goes on at nearly the full rate.
+func TestManyWorkersShareWhatIsLearned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := azure.NewGovernor(time.Now)
+		l := limit{calls: 500, period: time.Minute}
+		var mu sync.Mutex
+		begin := time.Now()
+		var workers sync.WaitGroup
+		for range 32 {
+			workers.Go(func() {
+				for {
+					mu.Lock()
+					done := l.accepted >= 10_000
+					mu.Unlock()
+					if done {
+						return
+					}
+					pass, err := g.Admit(t.Context(), azure.PartnerCenter, "orders", "")
+					var held *azure.Throttled
+					if errors.As(err, &held) {
+						<-time.After(time.Until(held.Until))
+						continue
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					<-time.After(50 * time.Millisecond) // on the way
+					mu.Lock()
+					status, after := l.call(time.Now(), "")
+					mu.Unlock()
+					<-time.After(50 * time.Millisecond) // on the way back
+					g.Learn(pass, status, after)
+				}
+			})
+		}
+		workers.Wait()
+		if share := float64(l.refused) / float64(l.refused+l.accepted); share > 0.01 {
+			t.Errorf("%d of %d calls were wasted", l.refused, l.refused+l.accepted)
+		}
+		if took := time.Since(begin); took > 25*time.Minute { // 19 full minutes would be perfect
+			t.Errorf("it took %s", took)
+		}
+		t.Logf("%d refused of %d in %s", l.refused, l.refused+l.accepted, time.Since(begin))
 	})
 }
