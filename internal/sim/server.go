@@ -16,6 +16,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func New(cfg Config) (*Server, error) {
 		Clock: newClock(cfg.Now, cfg.Factor), CAFile: cfg.CAFile, CAPEM: ca.pem,
 		cfg: cfg, w: newWorld(), answers: newAnswers(), ca: ca, key: make([]byte, 32),
 		waits: map[Wait]time.Duration{}, profile: cfg.Latency,
-		people: cfg.Users, groups: cfg.Groups, closing: make(chan struct{}),
+		people: slices.Clone(cfg.Users), groups: slices.Clone(cfg.Groups), closing: make(chan struct{}),
 	}
 	if _, err := rand.Read(s.key); err != nil {
 		return nil, err
@@ -98,6 +99,9 @@ func New(cfg Config) (*Server, error) {
 	s.faults.random = mathrand.New(mathrand.NewPCG(s.ids.Uint64(), s.ids.Uint64()))
 	for w, d := range cfg.Waits {
 		s.waits[w] = d
+	}
+	for i := range s.people {
+		s.people[i].ID = or(s.people[i].ID, s.newID())
 	}
 	set := cfg.Settings
 	s.set.Store(&set)
