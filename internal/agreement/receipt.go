@@ -222,7 +222,7 @@ func Verify(body, trusted []byte) (Receipt, error) {
 	if f.Signature.Algorithm != "Ed25519" {
 		return Receipt{}, fmt.Errorf("the file is signed by %q; this program checks Ed25519", f.Signature.Algorithm)
 	}
-	carried, err := base64.StdEncoding.DecodeString(f.Signature.PublicKey)
+	carried, err := decode(f.Signature.PublicKey)
 	if err != nil {
 		return Receipt{}, errors.New("the signature was changed: its public key is not readable")
 	}
@@ -236,7 +236,7 @@ func Verify(body, trusted []byte) (Receipt, error) {
 	if !bytes.Equal(der(key), carried) {
 		return Receipt{}, errors.New("the signature was changed: the public key inside is not the one that it names")
 	}
-	value, err := base64.StdEncoding.DecodeString(f.Signature.Value)
+	value, err := decode(f.Signature.Value)
 	if err != nil {
 		return Receipt{}, errors.New("the signature was changed: it is not readable")
 	}
@@ -257,6 +257,16 @@ func Verify(body, trusted []byte) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("the file was changed: it is not written as it was signed, from byte %d on", at+1)
 	}
 	return f.Receipt, nil
+}
+
+// decode takes base64 in its one canonical form: Go's decoder overlooks line
+// feeds and the last bits of the last letter.
+func decode(s string) ([]byte, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err == nil && base64.StdEncoding.EncodeToString(b) != s {
+		err = errors.New("not canonical")
+	}
+	return b, err
 }
 
 func firstDifference(a, b []byte) (at int, same bool) {
