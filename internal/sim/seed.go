@@ -240,7 +240,7 @@ func (s *Server) seedCustomer(w *world, x SeedCustomer, now time.Time) {
 		rel := s.defaultRelationship(cu, now)
 		rel.Status, rel.Readable, rel.Ready = steady("active"), now, now
 		for _, g := range x.GDAP {
-			rel.Assignments = append(rel.Assignments, &AccessAssignment{ID: s.newID(), Group: g, Roles: defaultRoles, Status: steady("active"), Created: now, Modified: now, Etag: s.number()})
+			rel.Assignments = append(rel.Assignments, &AccessAssignment{ID: s.newID(), Group: g, Roles: steady(defaultRoles), Status: steady("active"), Created: now, Modified: now, Etag: s.number()})
 		}
 		w.addRelationship(rel)
 	}

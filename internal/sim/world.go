@@ -181,7 +181,7 @@ type Relationship struct {
 type AccessAssignment struct {
 	ID       string
 	Group    string
-	Roles    []string
+	Roles    lagging[[]string]
 	Status   lagging[string] // pending, active, deleting, deleted, error
 	Created  time.Time
 	Modified time.Time
@@ -233,12 +233,12 @@ func (w *world) addRelationship(rel *Relationship) {
 func (w *world) directoryRoles(s *Server, cu *Customer, upn string, now time.Time) []string {
 	var roles []string
 	for _, rel := range cu.Relations {
-		if rel.Status.at(now) != "active" {
+		if rel.status(now) != "active" {
 			continue
 		}
 		for _, a := range rel.Assignments {
 			if a.Status.at(now) == "active" && s.inGroup(a.Group, upn) {
-				roles = append(roles, a.Roles...)
+				roles = append(roles, a.Roles.at(now)...)
 			}
 		}
 	}
