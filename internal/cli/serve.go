@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+
+	"causeway/internal/account"
+	"causeway/internal/azure"
+	"causeway/internal/fault"
+	"causeway/internal/partner"
+)
+
+// settings are the flags of a process, each with its variable. Left out, each
+// does what its help says.
+type settings struct {
+	Database   string `env:"CAUSEWAY_DATABASE" default:"state.db" placeholder:"FILE|URL" help:"The state: a file (SQLite, one process) or postgres://… (any number)."`
+	Keys       string `env:"CAUSEWAY_KEYS" default:"keys" placeholder:"DIR" help:"Folder of the key files; made at the first start. Back it up apart from the database."`
+	Role       string `env:"CAUSEWAY_ROLE" default:"all" enum:"web,worker,all" help:"web: portal and API, without the partner's key; worker: calls Microsoft; all: both."`
+	Listen     string `env:"CAUSEWAY_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the portal and the API listen (plain HTTP; TLS is the proxy's)."`
+	PublicURL  string `env:"CAUSEWAY_PUBLIC_URL" name:"public-url" placeholder:"URL" help:"How people reach it: links in mails, cookies, the redirect address. Left out: the address it listens on."`
+	WorkerName string `env:"CAUSEWAY_WORKER_NAME" placeholder:"NAME" help:"Kept over restarts, so that work goes on at once. Left out: the host's name."`
+	Workers    int    `env:"CAUSEWAY_WORKERS" default:"16" help:"Jobs at once."`
+	SMTP       string `env:"CAUSEWAY_SMTP" name:"smtp" placeholder:"URL" help:"Mail server, smtp://user:password@host:587 or smtps://…. Left out: mail is kept in the outbox."`
+	MailFrom   string `env:"CAUSEWAY_MAIL_FROM" placeholder:"ADDR" help:"Sender of mail, until the brand names one."`
+	Brand      string `env:"CAUSEWAY_BRAND" default:"neutral" enum:"neutral,seed" help:"Words that customers see until staff save their own."`
+
+	Microsoft        string `env:"CAUSEWAY_MICROSOFT" placeholder:"URL" help:"One address for all of Microsoft's services: a simulator's."`
+	LoginURL         string `env:"CAUSEWAY_LOGIN_URL" name:"login-url" placeholder:"URL" help:"Entra ID, where it is not Microsoft's own."`
+	PartnerCenterURL string `env:"CAUSEWAY_PARTNER_CENTER_URL" name:"partner-center-url" placeholder:"URL" help:"Partner Center, likewise."`
+	GraphURL         string `env:"CAUSEWAY_GRAPH_URL" name:"graph-url" placeholder:"URL" help:"Microsoft Graph, likewise."`
+	ARMURL           string `env:"CAUSEWAY_ARM_URL" name:"arm-url" placeholder:"URL" help:"Azure Resource Manager, likewise."`
+	AttestationURL   string `env:"CAUSEWAY_ATTESTATION_URL" name:"attestation-url" placeholder:"URL" help:"The page on which Microsoft's agreement is accepted, likewise."`
+	CAFile           string `env:"CAUSEWAY_CA_FILE" name:"ca-file" placeholder:"FILE" help:"Further root certificates (PEM) for calls to Microsoft: a simulator's."`
+	Cloud            string `env:"CAUSEWAY_CLOUD" default:"public" enum:"public,china" help:"Which of Microsoft's clouds."`
+
+	CLCURL      string `env:"CAUSEWAY_CLC_URL" name:"clc-url" placeholder:"URL" help:"Remote directory of account administrators that speaks the CLC API. Left out: the one built in."`
+	CLCKey      string `env:"CAUSEWAY_CLC_KEY" name:"clc-key" placeholder:"KEY" help:"Its v1 API key."`
+	CLCPassword string `env:"CAUSEWAY_CLC_PASSWORD" name:"clc-password" placeholder:"SECRET" help:"The password of that key; better in the environment than in the arguments."`
+
+	LogFormat string `env:"CAUSEWAY_LOG_FORMAT" default:"json" enum:"json,text" help:"Form of the log lines on standard error."`
+	LogLevel  string `env:"CAUSEWAY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"The least important line that is written."`
+}
+
+// config is what the flags mean.
+func (s settings) config(logTo io.Writer) (Config, error) {
+	mail, err := ParseMail(s.SMTP)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{
+		Database: s.Database, Keys: s.Keys, Role: Role(s.Role), Listen: s.Listen, PublicURL: s.PublicURL, WorkerName: s.WorkerName,
+		Workers: s.Workers, Mail: mail, MailFrom: s.MailFrom, Log: logger(logTo, s.LogFormat, s.LogLevel),
+		Azure: azure.Config{
+			Cloud: azure.Cloud(s.Cloud), LoginURL: s.LoginURL, PartnerCenterURL: s.PartnerCenterURL, GraphURL: s.GraphURL, ARMURL: s.ARMURL,
+			AttestationURL: s.AttestationURL, CAFile: s.CAFile,
+		},
+	}
+	for _, p := range []*string{&c.Azure.LoginURL, &c.Azure.PartnerCenterURL, &c.Azure.GraphURL, &c.Azure.ARMURL} {
+		if *p == "" {
+			*p = s.Microsoft
+		}
+	}
+	if s.Brand == "seed" {
+		b := partner.SeedBrand()
+		c.Brand = &b
+	}
+	if s.CLCURL != "" {
+		c.CLC = &account.CLC{Base: s.CLCURL, APIKey: s.CLCKey, APIPassword: s.CLCPassword}
+		if s.CAFile != "" {
+			client, err := trusting(s.CAFile)
+			if err != nil {
+				return Config{}, err
+			}
+			c.CLC.Client = client
+		}
+	}
+	if s.Workers < 1 || s.Workers > 1000 {
+		return Config{}, fault.Field("workers", fmt.Sprintf("%d workers cannot work.", s.Workers), "Use 1 to 1000; 16 is usual.")
+	}
+	return c, nil
+}
+
+func logger(w io.Writer, format, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: l}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// serveCmd runs one process.
+type serveCmd struct {
+	settings  `embed:""`
+	ReadyFile string `placeholder:"FILE" help:"Write the address to this file once it listens; for scripts that use port 0."`
+}
+
+func (c *serveCmd) Run(ctx context.Context, std Std) error {
+	cfg, err := c.config(std.Err)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, cfg, c.ReadyFile)
+}
+
+// serve listens first, so that port 0 is known when links are made, then builds
+// and runs until ctx ends.
+func serve(ctx context.Context, cfg Config, readyFile string) error {
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	cfg.Listen = l.Addr().String()
+	app, err := New(ctx, cfg)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if readyFile != "" {
+		if err := writeWhole(readyFile, []byte("http://"+cfg.Listen+"\n")); err != nil {
+			return errors.Join(err, l.Close(), app.Close())
+		}
+	}
+	return errors.Join(app.Run(ctx, l), app.Close())
+}

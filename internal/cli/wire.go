@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"causeway/internal/account"
+	"causeway/internal/agreement"
+	"causeway/internal/azure"
+	"causeway/internal/azure/arm"
+	"causeway/internal/azure/graph"
+	"causeway/internal/azure/partnercenter"
+	"causeway/internal/azure/token"
+	"causeway/internal/guardrail"
+	"causeway/internal/job"
+	"causeway/internal/partner"
+	"causeway/internal/provider"
+	"causeway/internal/provision"
+	"causeway/internal/seal"
+	"causeway/internal/store"
+	"causeway/internal/support"
+)
+
+// App is the whole program of one process, put together.
+type App struct {
+	Config     Config
+	DB         *store.DB
+	Jobs       *job.Queue
+	People     *account.Directory
+	Settings   *partner.Settings
+	Providers  *provider.Inventory
+	Provision  *provision.Runner
+	Terms      *agreement.Register
+	Signatures *agreement.Signatures
+	Signer     *agreement.Signer
+	Guard      *guardrail.Book
+	Desk       *support.Desk
+	Mail       *support.Outbox
+	Ring       *seal.Ring // customer's secrets
+	Custody    *token.Custody
+
+	// Microsoft; nil in a process of role web, which asks through workers.
+	Pipe    *azure.Pipe
+	Partner *partnercenter.Client
+	Graph   *graph.Client
+	ARM     *arm.Client
+
+	Handler http.Handler
+}
+
+// New builds the program. It opens the database and brings it to its version;
+// nothing listens and nothing works before Run.
+//
+// This is the one place where parts are put together: tests, serve, demo and
+// bench use it. A process of role web never opens keys/partner.key.
+func New(ctx context.Context, cfg Config) (*App, error) {
+	cfg, err := cfg.whole()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Keys, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of keys: %w", err)
+	}
+	db, err := store.Open(ctx, cfg.Database)
+	if err != nil {
+		return nil, err
+	}
+	a, err := build(ctx, cfg, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return a, nil
+}
+
+func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
+	a := &App{Config: cfg, DB: db}
+	var err error
+	if a.Ring, err = seal.Load(filepath.Join(cfg.Keys, "customer.key")); err != nil {
+		return nil, err
+	}
+	if a.Signer, err = agreement.LoadSigner(filepath.Join(cfg.Keys, "receipt.key")); err != nil {
+		return nil, err
+	}
+	a.Jobs = job.New(db, cfg.WorkerName, cfg.Now, cfg.Log)
+	var options []account.Option
+	if cfg.CLC != nil {
+		options = append(options, account.WithCLC(*cfg.CLC))
+	}
+	if cfg.PasswordMemory != 0 {
+		options = append(options, account.WithPasswordWork(cfg.PasswordMemory, cfg.PasswordPasses))
+	}
+	a.People = account.New(db, cfg.Now, options...)
+	a.Settings = partner.New(db, cfg.Now, partner.WithBrand(cfg.brand()))
+	a.Guard = guardrail.New(db, cfg.Now)
+	a.Terms = agreement.New(db, cfg.Now)
+	a.Providers = provider.New(db, cfg.Now)
+	a.Mail = support.NewOutbox(db, cfg.Now, a.Jobs, a.Settings, cfg.Mail, cfg.Log)
+	a.Desk = support.New(db, cfg.Now, a.Settings, a.Mail, cfg.PublicURL)
+	a.Signatures = agreement.NewSignatures(a.Terms, a.Jobs, a.Mail, a.Settings, cfg.PublicURL)
+	if err := a.microsoft(ctx); err != nil {
+		return nil, err
+	}
+	a.Provision = provision.New(provision.Parts{
+		DB: db, Now: cfg.Now, Log: cfg.Log, Jobs: a.Jobs, People: a.People, Settings: a.Settings, Terms: a.Terms, Guard: a.Guard,
+		Desk: a.Desk, Mail: a.Mail, Providers: a.Providers, Ring: a.Ring, Signer: a.Signer, Portal: cfg.PublicURL, Signed: a.Signatures,
+		Partner: a.Partner, Graph: a.Graph, ARM: a.ARM, Tokens: a.Custody,
+	})
+	brand, err := a.Settings.Brand(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Terms.Seed(ctx, agreement.Initial(brand)); err != nil {
+		return nil, err
+	}
+	a.housekeeping()
+	if a.Handler, err = a.routes(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// microsoft makes the clients. Without the partner's key there are none: role
+// web has a custody that only tells how the partner's credential stands.
+func (a *App) microsoft(ctx context.Context) error {
+	saved, err := a.Settings.Microsoft(ctx)
+	if err != nil {
+		return err
+	}
+	if a.Pipe, err = azure.New(a.Config.microsoft(saved)); err != nil {
+		return err
+	}
+	if !a.Config.worker() {
+		a.Custody = token.New(a.DB, nil, a.Pipe, a.Config.WorkerName)
+		a.Pipe = nil
+		return nil
+	}
+	ring, err := seal.Load(filepath.Join(a.Config.Keys, "partner.key"))
+	if err != nil {
+		return err
+	}
+	a.Custody = token.New(a.DB, ring, a.Pipe, a.Config.WorkerName)
+	a.Pipe = a.Pipe.With(a.Custody)
+	a.Partner, a.Graph, a.ARM = partnercenter.New(a.Pipe), graph.New(a.Pipe), arm.New(a.Pipe)
+	return nil
+}
+
+// Run listens on l and works until ctx ends; then running requests and jobs may
+// end. It closes l.
+func (a *App) Run(ctx context.Context, l net.Listener) error {
+	if a.Config.worker() {
+		if err := a.Jobs.Start(ctx); err != nil {
+			return errors.Join(err, l.Close())
+		}
+		defer func() { _ = a.Jobs.Stop() }()
+		if err := a.startWork(ctx); err != nil {
+			return errors.Join(err, l.Close())
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	work := make(chan error, 1)
+	go func() {
+		if !a.Config.worker() {
+			work <- nil
+			return
+		}
+		err := a.Jobs.Run(ctx, a.Config.Workers)
+		if ctx.Err() != nil {
+			err = nil
+		}
+		stop() // a server whose worker died must not look alive
+		work <- err
+	}()
+	err := a.listen(ctx, l)
+	stop()
+	return errors.Join(err, <-work)
+}
+
+// Close gives the database free. Call it after Run has returned.
+func (a *App) Close() error { return a.DB.Close() }
+
+// figures of the server: a client that does not send or read holds nothing.
+const (
+	headerTime = 10 * time.Second
+	readTime   = 30 * time.Second
+	writeTime  = 60 * time.Second // the progress stream lifts it for itself
+	idleTime   = 2 * time.Minute
+	stopTime   = 8 * time.Second // systemd kills after 90 s
+	streamTime = time.Second     // after it, open progress streams are told to end
+)
+
+func (a *App) listen(ctx context.Context, l net.Listener) error {
+	base, end := context.WithCancel(context.Background())
+	defer end()
+	server := &http.Server{
+		Handler: a.Handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog: serverLog(a.Config.Log),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	a.Config.Log.Info("listening", "address", l.Addr().String(), "role", string(a.Config.Role), "url", a.Config.PublicURL)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("listen: %w", err)
+	case <-ctx.Done():
+	}
+	until, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	timer := time.AfterFunc(streamTime, end)
+	defer timer.Stop()
+	if err := server.Shutdown(until); err != nil {
+		return errors.Join(fmt.Errorf("stop: %w", err), server.Close())
+	}
+	a.Config.Log.Info("stopped")
+	return nil
+}
