@@ -70,6 +70,7 @@ type Config struct {
 	GraphURL         string
 	ARMURL           string
 	PriceURL         string
+	SignInURL        string // where people sign in; "" = LoginURL. Pages carry no token of ours, so plain HTTP is taken
 	AttestationURL   string // page on which a customer reads and accepts Microsoft's agreement
 
 	CAFile string       // PEM with further root certificates, e.g. the simulator's
@@ -140,6 +141,10 @@ func (c Config) whole() (Config, error) {
 			return c, fault.Field(string(service)+"-url", fmt.Sprintf("%q is not an https address.", *place), "Tokens are only ever sent over TLS: give an address that begins with https://.")
 		}
 	}
+	if c.SignInURL == "" {
+		c.SignInURL = c.LoginURL
+	}
+	c.SignInURL = strings.TrimRight(c.SignInURL, "/")
 	if c.AttestationURL == "" {
 		c.AttestationURL = "https://cdn.partner.microsoft.com/mca/"
 	}

@@ -109,7 +109,7 @@ func (c *Custody) AuthorizeURL(ctx context.Context, redirect, state string) (str
 		"client_id": {row.AppID}, "response_type": {"code"}, "response_mode": {"query"}, "redirect_uri": {redirect}, "state": {state},
 		"scope": {c.scope()}, "prompt": {"login"}, // a session that is open already may be without MFA
 	}
-	return c.pipe.Config().URL(azure.Login) + azure.Path("/%s/oauth2/v2.0/authorize", row.TenantID) + "?" + q.Encode(), nil
+	return c.pipe.Config().SignInURL + azure.Path("/%s/oauth2/v2.0/authorize", row.TenantID) + "?" + q.Encode(), nil
 }
 
 func (c *Custody) scope() string {
