@@ -242,10 +242,11 @@ func (w *work) registerProviders(ctx context.Context, in *arm.Client) error {
 	return w.tx(ctx, func(tx *store.Tx) error { return w.fact(ctx, tx, "%d resource providers registered", len(spaces)) })
 }
 
-// namespaces of the resource types on offer, e.g. Microsoft.Compute; what every
-// subscription has by itself is left out.
+// namespaces of the resource types on offer, e.g. Microsoft.Compute, and the one
+// that answers whether the guardrail holds; what every subscription has by
+// itself is left out.
 func namespaces(c guardrail.Catalogue) []string {
-	var all []string
+	all := []string{"Microsoft.PolicyInsights"}
 	for _, t := range c.Types() {
 		ns, _, _ := strings.Cut(t, "/")
 		if !strings.EqualFold(ns, "Microsoft.Resources") && !strings.EqualFold(ns, "Microsoft.Authorization") {
