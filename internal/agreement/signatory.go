@@ -80,10 +80,8 @@ func (s *Signatures) Invite(ctx context.Context, tx *store.Tx, a account.Actor, 
 		return Invitation{}, err
 	}
 	q := sqlc.New(tx)
-	if row, err := q.InvitationFor(ctx, i.Attempt); err == nil && invitation(row).Waiting(now) {
-		return Invitation{}, fault.New(fault.Conflict, "%s is asked to sign already. Withdraw that first to ask another person.", row.Name)
-	} else if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return Invitation{}, fmt.Errorf("invite: %w", err)
+	if err := s.supersede(ctx, tx, i.Attempt, now); err != nil {
+		return Invitation{}, err
 	}
 	err = q.AddInvitation(ctx, sqlc.AddInvitationParams{
 		ID: string(i.ID), Org: string(i.Org), Alias: string(i.Alias), Attempt: i.Attempt, Company: i.Company, Name: i.Name, Email: i.Email,
@@ -103,6 +101,32 @@ func (s *Signatures) Invite(ctx context.Context, tx *store.Tx, a account.Actor, 
 		return Invitation{}, err
 	}
 	return i, s.audit(ctx, tx, i, a.ID(), "signatory.invite", a.Address, map[string]any{"name": i.Name, "email": i.Email, "until": i.ExpiresAt})
+}
+
+// supersede makes room for a new invitation: one that has run out is ended, if
+// its job was too late to do so; one that waits is a conflict.
+func (s *Signatures) supersede(ctx context.Context, tx *store.Tx, attempt string, now time.Time) error {
+	q := sqlc.New(tx)
+	row, err := q.InvitationFor(ctx, attempt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("invite: %w", err)
+	}
+	old := invitation(row)
+	switch {
+	case old.Waiting(now):
+		return fault.New(fault.Conflict, "%s is asked to sign already. Withdraw that first to ask another person.", old.Name)
+	case !slices.Contains(moves[old.State], Expired):
+		return nil
+	}
+	if _, err := q.MoveInvitation(ctx, sqlc.MoveInvitationParams{
+		ID: string(old.ID), State: string(Expired), OpenedAt: store.Micros(old.OpenedAt), ClosedAt: store.Micros(now), Was: string(old.State),
+	}); err != nil {
+		return fmt.Errorf("invite: %w", err)
+	}
+	return s.audit(ctx, tx, old, audit.System, "signatory.expired", "", nil)
 }
 
 func (i Invitation) check() error {
@@ -180,13 +204,10 @@ func tokenHash(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// errNoLink is the same for a wrong link and one that never was.
-var errNoLink = fault.New(fault.NotFound, "This link does not work. Ask the person who sent it to invite you again.")
-
 func (s *Signatures) byToken(ctx context.Context, token string) (Invitation, error) {
 	row, err := sqlc.New(s.db.Read()).InvitationByToken(ctx, tokenHash(token))
 	if errors.Is(err, sql.ErrNoRows) {
-		return Invitation{}, errNoLink
+		return Invitation{}, fault.New(fault.NotFound, "This link does not work. Ask the person who sent it to invite you again.")
 	}
 	if err != nil {
 		return Invitation{}, fmt.Errorf("invitation: %w", err)
