@@ -22,6 +22,9 @@ const (
 	GroupOther         = "other"
 )
 
+// DocumentedThrottle are the budgets that Microsoft publishes, for Settings.Throttle.
+var DocumentedThrottle = map[string]int{GroupCustomers: 500, GroupOrders: 500, GroupSubscriptions: 500, GroupValidations: 2}
+
 // budgets counts calls per key in fixed windows of one (virtual) minute. Refused
 // calls count too, as Microsoft says; with fixed windows that delays nobody longer.
 type budgets struct {
@@ -71,6 +74,9 @@ func (c *call) throttled() (retryAfter int, refused bool) {
 	set := c.s.settings()
 	g := c.route.group
 	limit, has := set.Throttle[g]
+	if !has && g == GroupValidations {
+		limit, has = DocumentedThrottle[g], true // so low that every client meets it
+	}
 	if !has {
 		if limit, has = set.Throttle["*"]; !has || c.route.service == serviceControl || c.route.service == servicePage {
 			return 0, false

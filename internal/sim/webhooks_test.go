@@ -75,6 +75,11 @@ func TestAWebhookIsSignedAndTriedAgain(t *testing.T) {
 		t.Errorf("results of the validation: %s", a.raw)
 	}
 
+	p.as(p.app, "POST", "/webhooks/v1/registration/validationEvents", nil).want(t, 200)
+	next(t, got)
+	s.Change(func(set *sim.Settings) { set.Throttle = map[string]int{sim.GroupValidations: 0} })
+	p.as(p.app, "POST", "/webhooks/v1/registration/validationEvents", nil).want(t, 429)
+
 	id := p.create("contoso.onmicrosoft.com")
 	p.agree(id)
 	plan, subscription := p.buy(id)
