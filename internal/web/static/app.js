@@ -1,6 +1,6 @@
 // The portal's own script: everything a page does that HTML alone cannot. No page depends on it to be read.
 // Attributes it answers to:
-//   data-dialog="id"        opens that <dialog> (href is loaded into it first if data-from names a URL)
+//   data-dialog="id"        opens that <dialog>
 //   data-fill-x="text"      on such a button: fills data-slot="x" and data-slot-value="x" of the dialog
 //   data-close              closes the dialog it is in
 //   data-theme-switch       light <-> dark
@@ -226,6 +226,7 @@
   const offline = (on) => { const n = $("#cw-offline"); if (n) n.hidden = !on; };
   addEventListener("htmx:sse:error", () => offline(true), true);
   addEventListener("htmx:error", (e) => { if (e.target instanceof Element && e.target.matches("[hx-sse\\:connect]")) offline(true); }, true);
+  addEventListener("htmx:response:error", (e) => { if (e.target instanceof Element && e.target.matches("[hx-sse\\:connect]")) offline(true); }, true);
   addEventListener("htmx:sse:before:connection", (e) => { if (e.detail.connection && e.detail.connection.attempt > 0 && !document.hidden) offline(true); }, true);
   addEventListener("htmx:sse:after:connection", (e) => { const s = e.detail.connection && e.detail.connection.status; if (!s || s < 400) offline(false); }, true);
   addEventListener("htmx:sse:after:message", () => offline(false), true);

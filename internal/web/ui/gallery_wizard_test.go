@@ -20,8 +20,6 @@ func chosen(n int) map[string]string {
 	return out
 }
 
-var explained = ui.Section{Help: ui.Link{Label: "Roles, providers and services explained", Href: "/help"}}
-
 var presets = []ui.Preset{
 	{"Small", "East US 2", "2 cores, 8 GiB", "10.20.0.0/24, no inbound"},
 	{"Standard", "East US 2", "4 cores, 16 GiB", "10.20.1.0/24, HTTPS inbound"},
@@ -41,14 +39,14 @@ var partnerTerms = ui.Document{
 
 func wizardPictures() []picture {
 	var list []picture
-	types := ui.WizardTypePage{Wizard: wizard("type", nil, []ui.Section{{Title: "What is a provider?", Paragraphs: []string{"A named connection to a cloud account. You see it in your list, give people access to it, and find its costs under its name."}}, explained}), Choices: []ui.Choice{
+	types := ui.WizardTypePage{Wizard: wizard("type", nil, []ui.Section{{Title: "What is a provider?", Paragraphs: []string{"A named connection to a cloud account. You see it in your list, give people access to it, and find its costs under its name."}}}), Choices: []ui.Choice{
 		{Value: "azure", Title: "Azure Resource Manager", Text: "Virtual machines, storage, networks, databases and the other services of Microsoft Azure.", Checked: true},
 		{Value: "aws", Title: "Amazon Web Services", Text: "Accounts at Amazon.", Off: "CenturyLink does not offer it in this portal yet."},
 		{Value: "google", Title: "Google Compute", Text: "Projects at Google.", Off: "CenturyLink does not offer it in this portal yet."},
 	}}
 	list = append(list, picture{"wizard-1-type", ui.WizardType(types)})
 	modes := ui.WizardModePage{Wizard: wizard("mode", chosen(1), []ui.Section{
-		{Title: "What happens next", Ordered: true, Items: []string{"You give it a name.", "An Account Administrator connects the CLC Account that pays.", "You accept two sets of terms."}}, explained}),
+		{Title: "What happens next", Ordered: true, Items: []string{"You give it a name.", "An Account Administrator connects the CLC Account that pays.", "You accept two sets of terms."}}}),
 		Choices: []ui.Choice{
 			{Value: "new", Title: brand.ModeNew, Tag: "Supported and billed by CenturyLink", Text: "Microsoft opens a tenant and a subscription in your company's name.", Good: []string{"One monthly line on your CLC Account", "CenturyLink is the first contact for Azure", "Ready in 10 to 35 minutes"}, Checked: true},
 			{Value: "existing", Title: brand.ModeExisting, Text: "You have an Azure account already and want it supported and billed here.", Bad: []string{"Not by this form yet"}, Off: "Moving an existing account is done by our staff, together with its Azure administrator.", Link: ui.Link{Label: "Contact your representative", Href: brand.Contact()}},
@@ -57,7 +55,7 @@ func wizardPictures() []picture {
 	second := modes
 	second.Note = &ui.Note{Tone: ui.ToneRunning, Icon: "info", Title: "Contoso, Ltd. already has an Azure customer account", Text: "contosoprod.onmicrosoft.com, with 2 subscriptions. For the same legal entity this adds a subscription to it and makes no second account."}
 	list = append(list, picture{"wizard-2-mode-second", ui.WizardMode(second)})
-	name := ui.WizardNamePage{Wizard: wizard("name", chosen(2), []ui.Section{{Title: "A good name", Items: []string{"says what it is for: **Contoso analytics**", "is different from your other providers", "has at most 64 characters, in any script"}}, explained}),
+	name := ui.WizardNamePage{Wizard: wizard("name", chosen(2), []ui.Section{{Title: "A good name", Items: []string{"says what it is for: **Contoso analytics**", "is different from your other providers", "has at most 64 characters, in any script"}}}),
 		Name: ui.Field{ID: "name", Label: "Name of the provider", Value: "Contoso analytics", MaxLength: 64, Focus: true, Hint: "At most 64 characters. People who work with it see it everywhere."}, Presets: presets}
 	list = append(list, picture{"wizard-3-name", ui.WizardName(name)})
 	bad := name
@@ -69,8 +67,7 @@ func wizardPictures() []picture {
 		Wizard: wizard("account", chosen(3), []ui.Section{
 			{Title: "What happens next", Ordered: true, Items: []string{"You check the details we send to Microsoft, filled in from CTSE.", "You accept CenturyLink's and Microsoft's terms.", "We set Azure up, usually in 10 to 35 minutes. You can watch or leave."}},
 			{Title: "Who pays", Paragraphs: []string{"Contoso East LLC (CTSE), monthly, at list price in USD. One invoice line: **Integrated Azure Services Usage**.", "12,400.00 of the limit of 40,000.00 is taken by two other providers."}},
-			{Title: "What can be undone", Items: []string{"**Until you create:** everything.", "**Later:** name, budget, and the account that pays, from any UTC day on.", "**Never:** the domain name at Microsoft."}},
-			explained}),
+			{Title: "What can be undone", Items: []string{"**Until you create:** everything.", "**Later:** name, budget, and the account that pays, from any UTC day on.", "**Never:** the domain name at Microsoft."}}}),
 		Chosen:     []ui.Pair{{"Provider type", "Azure Resource Manager"}, {"Azure account", "Create a new Azure customer account"}, {"Name", "Contoso analytics"}},
 		Connection: &ui.Connection{User: "ctso-admin", At: "14:06", Until: time.Now().Add(12 * time.Minute), Left: "12 more minutes"},
 		Can: []ui.AccountChoice{
@@ -97,7 +94,7 @@ func wizardPictures() []picture {
 	details := ui.WizardDetailsPage{
 		Wizard: wizard("details", chosen(4), []ui.Section{
 			{Title: "Why Microsoft asks", Paragraphs: []string{"The account at Microsoft is in your company's name. Microsoft checks the address and refuses what it cannot find."}},
-			{Title: "What can be undone", Items: []string{"**Until you create:** everything.", "**Later:** company, address and contact.", "**Never:** the domain name."}}, explained}),
+			{Title: "What can be undone", Items: []string{"**Until you create:** everything.", "**Later:** company, address and contact.", "**Never:** the domain name."}}}),
 		Account:   "CTSE · Contoso East LLC",
 		Domain:    ui.Field{ID: "prefix", Label: "Domain prefix", Value: "contosoanalytics", Suffix: ".onmicrosoft.com", Hint: "3 to 27 letters and digits.", Spellfree: true, MaxLength: 27},
 		DomainNow: ui.DomainState{Tone: ui.ToneOK, Text: "contosoanalytics.onmicrosoft.com is free, asked 14:09."},
@@ -149,7 +146,7 @@ func wizardPictures() []picture {
 
 	review := ui.WizardReviewPage{Wizard: wizard("review", chosen(6), []ui.Section{
 		{Title: "What happens when you create", Ordered: true, Items: []string{"Your details go to Microsoft.", "Microsoft opens the customer account.", "A subscription is ordered.", "CTSE pays from today, 00:00 UTC.", "The permissions are granted."}},
-		{Title: "What it costs", Paragraphs: []string{"Nothing to create. Usage is billed monthly at list price."}}, explained}),
+		{Title: "What it costs", Paragraphs: []string{"Nothing to create. Usage is billed monthly at list price."}}}),
 		Groups: []ui.ReviewGroup{
 			{"Provider", "type", []ui.KV{{Key: "Type", Value: "Azure Resource Manager"}, {Key: "Azure account", Value: "Create a new Azure customer account"}, {Key: "Name", Value: "Contoso analytics"}}},
 			{"Billing", "account", []ui.KV{{Key: "CLC Account", Value: "CTSE · Contoso East LLC"}, {Key: "Approved by", Value: "ctso-admin, Account Administrator"}, {Key: "Monthly budget", Value: "2,500.00 USD"}, {Key: "Invoice line", Value: "Integrated Azure Services Usage"}}},

@@ -126,6 +126,9 @@ func (f Field) describedBy() string {
 
 func (f Field) attrs() map[string]any {
 	a := map[string]any{"id": f.ID, "name": f.name()}
+	if f.Type == "" || f.Type == "textarea" { // names come in every script
+		a["dir"] = "auto"
+	}
 	if d := f.describedBy(); d != "" {
 		a["aria-describedby"] = d
 	}

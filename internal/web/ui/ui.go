@@ -26,28 +26,28 @@ import (
 // Brand is every word and address that belongs to the partner who runs the
 // portal. All of them come from the brand settings.
 type Brand struct {
-	Product            string // "Cloud Application Manager": the portal's own name
-	Partner            string // "CenturyLink": who supports and bills
-	AccountWord        string // "CLC Account"
-	AccountWordPlural  string // "CLC Accounts"
-	AdminWord          string // "Account Administrator": the role that may approve charges
-	TypeName           string // "Azure Resource Manager"
-	ModeNew            string // "Create a new Azure customer account"
-	ModeExisting       string // "Use an existing Azure account"
-	LineLabel          string // "Integrated Azure Services Usage": the line on the invoice
-	ContactEmail       string // for special considerations
-	ContactURL         string // representative; empty: mailto of ContactEmail
-	FeedbackEmail      string // for wishes about services
-	SignUpURL          string // where a person gets an account; empty: only the representative is named
-	SignUpLabel        string // "Get a free account"
-	FindAdminURL       string // instructions on finding one's account administrator; empty: /help#administrator
-	LogoURL            string // served by the portal itself; empty: the built-in mark
-	AllowedCountries   string // "the United States", as it stands in a sentence
-	DurationToExpect   string // "10 to 35 minutes", from measured runs
-	MinimumWait        string // "at least two minutes"
-	AccentCSS          string // "/brand.css?v=..."; empty: "/brand.css"
-	StepNames          [5]string
-	IntegrationFeature string // "Cloud Integration": name of the feature as a whole
+	Product            string    // "Cloud Application Manager": the portal's own name
+	Partner            string    // "CenturyLink": who supports and bills
+	AccountWord        string    // "CLC Account"
+	AccountWordPlural  string    // "CLC Accounts"
+	AdminWord          string    // "Account Administrator": the role that may approve charges
+	TypeName           string    // "Azure Resource Manager"
+	ModeNew            string    // "Create a new Azure customer account"
+	ModeExisting       string    // "Use an existing Azure account"
+	LineLabel          string    // "Integrated Azure Services Usage": the line on the invoice
+	ContactEmail       string    // for special considerations
+	ContactURL         string    // representative; empty: mailto of ContactEmail
+	FeedbackEmail      string    // for wishes about services
+	SignUpURL          string    // where a person gets an account; empty: only the representative is named
+	SignUpLabel        string    // "Get a free account"
+	FindAdminURL       string    // instructions on finding one's account administrator; empty: /help#administrator
+	LogoURL            string    // served by the portal itself; empty: the built-in mark
+	AllowedCountries   string    // "the United States", as it stands in a sentence
+	DurationToExpect   string    // "10 to 35 minutes", from measured runs
+	MinimumWait        string    // "at least two minutes"
+	AccentCSS          string    // "/brand.css?v=..."; empty: "/brand.css"
+	StepNames          [5]string // of the progress page; empty ones: the five of Steps
+	IntegrationFeature string    // "Cloud Integration": name of the feature as a whole
 }
 
 // Contact is where a person turns to: the representative's page, else a mail.
@@ -56,6 +56,23 @@ func (b Brand) Contact() string {
 		return b.ContactURL
 	}
 	return "mailto:" + b.ContactEmail
+}
+
+// Steps gives the five steps that people watch, in order.
+func (b Brand) Steps() [5]string {
+	names := [5]string{
+		"Provides Microsoft your account details",
+		"Creates an Azure Customer account on your behalf",
+		"Creates a Microsoft Azure Subscription",
+		"Associates it with your " + b.AccountWord,
+		"Grants " + b.Product + " the permissions",
+	}
+	for i, n := range b.StepNames {
+		if n != "" {
+			names[i] = n
+		}
+	}
+	return names
 }
 
 func (b Brand) css() string {

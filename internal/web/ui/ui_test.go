@@ -2,6 +2,7 @@ package ui_test
 
 import (
 	"context"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,29 @@ func TestStaticFilesHaveFingerprints(t *testing.T) {
 	for _, f := range []string{"app.css", "app.js", "theme.js", "htmx.min.js", "hx-sse.min.js", "icon.svg"} {
 		if got := static.Path(f); !strings.HasPrefix(got, "/static/"+f+"?v=") {
 			t.Errorf("%s is served as %s", f, got)
+		}
+	}
+}
+
+func TestStaticFilesArePackedAndKept(t *testing.T) {
+	for _, c := range []struct{ says, url, encoding, cache string }{
+		{"a stylesheet with its fingerprint is packed and kept for a year", static.Path("app.css"), "gzip", "public, max-age=31536000, immutable"},
+		{"without fingerprint it is asked again", "/static/app.js", "gzip", "no-cache"},
+		{"a font is packed already", "/static/fonts/inter-latin-wght-normal.woff2", "", "public, max-age=31536000, immutable"},
+	} {
+		r := httptest.NewRequest("GET", c.url, nil)
+		r.Header.Set("Accept-Encoding", "gzip, br")
+		w := httptest.NewRecorder()
+		static.Handler().ServeHTTP(w, r)
+		if w.Code != 200 || w.Header().Get("Content-Encoding") != c.encoding || w.Header().Get("Cache-Control") != c.cache {
+			t.Errorf("%s: %d %q %q", c.says, w.Code, w.Header().Get("Content-Encoding"), w.Header().Get("Cache-Control"))
+		}
+	}
+	for _, url := range []string{"/static/", "/static/fonts/", "/static/none.css", "/static/../go.mod"} {
+		w := httptest.NewRecorder()
+		static.Handler().ServeHTTP(w, httptest.NewRequest("GET", url, nil))
+		if w.Code != 404 {
+			t.Errorf("%s: %d, want 404", url, w.Code)
 		}
 	}
 }
