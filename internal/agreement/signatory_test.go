@@ -284,6 +284,9 @@ func TestAnInvitationIsWithdrawnToAskAnotherPerson(t *testing.T) {
 		if _, err := o.sign.Withdraw(t.Context(), rival, i.ID, ""); !errors.Is(err, fault.NotFound) {
 			t.Errorf("another organization withdraws: %v", err)
 		}
+		if _, err := o.sign.Withdraw(t.Context(), desk, i.ID, ""); !errors.Is(err, fault.Forbidden) {
+			t.Errorf("staff withdraw what a customer asked: %v", err)
+		}
 		token := o.tokens(t)[0]
 		if w, err := o.sign.Withdraw(t.Context(), admin, i.ID, "left the company"); err != nil || w.State != agreement.Withdrawn {
 			t.Fatalf("withdrawn: %+v, %v", w, err)
