@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"causeway/internal/azure"
+	"causeway/internal/azure/arm"
 	"causeway/internal/azure/partnercenter"
 	"causeway/internal/fault"
 )
@@ -194,8 +195,8 @@ func TestARefusedTokenIsDropped(t *testing.T) {
 	if len(n.dropped) != 1 || n.dropped[0] != "2t1https://management.azure.com/tok" {
 		t.Errorf("dropped %v", n.dropped)
 	}
-	if e := azure.AsError(err); e == nil || !strings.Contains(e.Challenge, "right-tenant") {
-		t.Errorf("%v", err)
+	if got := arm.RightTenant(err); got != "right-tenant" {
+		t.Errorf("right tenant %q of %v", got, err)
 	}
 }
 

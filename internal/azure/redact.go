@@ -28,6 +28,7 @@ var (
 	secretMember = regexp.MustCompile(`(?i)(\\*"(?:` + strings.Join(secretNames, "|") + `)\\*"\s*:\s*)("(?:[^"\\]|\\.)*"?|\\+"[^"]*"?)`)
 	webToken     = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*`)
 	signature    = regexp.MustCompile(`(?i)([?&](?:sig|code|access_token|client_secret|id_token|refresh_token)=)[^&\s"'<>\\]+`)
+	parameter    = regexp.MustCompile(`^[a-z_]+=$`) // of a challenge: Bearer authorization_uri="…", which names the right tenant
 	bearer       = regexp.MustCompile(`(?i)(bearer\s+)[A-Za-z0-9._~+/=-]{8,}`)
 )
 
@@ -111,7 +112,13 @@ func (r *redactor) text(s string) string {
 	})
 	s = webToken.ReplaceAllString(s, gone)
 	s = signature.ReplaceAllString(s, "${1}"+gone)
-	return bearer.ReplaceAllString(s, "${1}"+gone)
+	return bearer.ReplaceAllStringFunc(s, func(m string) string {
+		kind := bearer.FindStringSubmatch(m)[1]
+		if parameter.MatchString(m[len(kind):]) {
+			return m
+		}
+		return kind + gone
+	})
 }
 
 // strconvJSON is s as it stands between the quotes of a JSON string.

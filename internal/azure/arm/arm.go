@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"causeway/internal/azure"
@@ -144,25 +145,31 @@ func SameResource(a, b string) bool {
 	return strings.EqualFold(strings.Trim(a, "/"), strings.Trim(b, "/"))
 }
 
+// issuers are the two of a message InvalidAuthenticationTokenTenant: the token's,
+// then the subscription's.
+var issuers = regexp.MustCompile(`https://sts\.[^/'"\s]+/([0-9a-fA-F-]{36})`)
+
 // RightTenant reads the tenant whose token Azure wants from an error
-// InvalidAuthenticationTokenTenant; "" if the error does not say.
+// InvalidAuthenticationTokenTenant, which names it in its challenge and in its
+// message; "" if the error does not say.
 func RightTenant(err error) string {
 	e := azure.AsError(err)
 	if e == nil || !strings.EqualFold(e.Code, "InvalidAuthenticationTokenTenant") {
 		return ""
 	}
-	_, rest, ok := strings.Cut(e.Challenge, "authorization_uri=")
-	if !ok {
-		return ""
+	if _, rest, ok := strings.Cut(e.Challenge, "authorization_uri="); ok {
+		place, _, _ := strings.Cut(strings.TrimLeft(rest, `"`), `"`)
+		place, _, _ = strings.Cut(place, ",")
+		if u, err := url.Parse(strings.TrimSpace(place)); err == nil {
+			if tenant, _, _ := strings.Cut(strings.Trim(u.Path, "/"), "/"); tenant != "" && tenant != "common" {
+				return tenant
+			}
+		}
 	}
-	place, _, _ := strings.Cut(strings.TrimLeft(rest, `"`), `"`)
-	place, _, _ = strings.Cut(place, ",")
-	u, err := url.Parse(strings.TrimSpace(place))
-	if err != nil {
-		return ""
+	if found := issuers.FindAllStringSubmatch(e.Message, -1); len(found) == 2 {
+		return found[1][1]
 	}
-	tenant, _, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
-	return tenant
+	return ""
 }
 
 // BillingAccount is a billing relationship with Microsoft.

@@ -76,7 +76,7 @@ func (w *world) signIn(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	to, err := url.Parse(resp.Header.Get("Location"))
 	if err != nil || to.Query().Get("code") == "" || to.Query().Get("state") != "state-1" {
 		t.Fatalf("sign-in answers %d %s", resp.StatusCode, resp.Header.Get("Location"))

@@ -134,7 +134,7 @@ func (v *Verifier) fetch(ctx context.Context, place string) ([]*x509.Certificate
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "the certificate of a webhook delivery cannot be fetched").Because(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return nil, fault.New(fault.Unavailable, "the certificate of a webhook delivery cannot be fetched (%d)", resp.StatusCode)
