@@ -318,3 +318,34 @@ func TestProgressIsLive(t *testing.T) {
 	s.set(func() { s.done = true })
 	b.becomes("at the end the page is the provider's", `document.querySelector("#panel .cw-tag").textContent.trim() === "Ready" && !document.querySelector("#progress")`)
 }
+
+// A first connection that is refused replaces nothing, is told, and is tried again.
+func TestProgressFirstConnectionIsRefused(t *testing.T) {
+	t.Parallel() // it waits for the page's five seconds
+	s := &stream{changed: make(chan struct{}), now: ui.Progress{ID: "01", Name: "Contoso analytics", State: ui.StateInProgress, Live: true, Step: 1, Of: 5, Doing: "Sending your details", Started: time.Now(), Percent: 5}}
+	var tries int
+	mux := pagesOf(nil)
+	mux.HandleFunc("GET /providers/01", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = ui.Progressing(ui.ProgressPage{Shell: customer("Contoso analytics", "providers"), Progress: s.now}).Render(r.Context(), w)
+	})
+	mux.HandleFunc("GET /providers/01/events", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		tries++
+		first := tries == 1
+		s.mu.Unlock()
+		if first {
+			http.Error(w, "<h1>starting</h1>", http.StatusServiceUnavailable)
+			return
+		}
+		s.mu.Lock()
+		s.now.Doing = "Ordering the plan"
+		s.mu.Unlock()
+		s.events(w, r)
+	})
+	b := newTab(t, mux)
+	b.open("/providers/01")
+	b.becomes("it is told", `!document.querySelector("#cw-offline").hidden`)
+	b.is("what was there stays", `document.querySelector(".cw-now h2").textContent === "Sending your details"`)
+	b.becomes("the next try brings the present state", `document.querySelector(".cw-now h2").textContent === "Ordering the plan" && document.querySelector("#cw-offline").hidden`)
+}

@@ -108,6 +108,7 @@ const axeRun = `axe.run(document, {resultTypes: ["violations"], iframes: false})
 // Every page, both themes: no fault by axe-core, nothing refused by the
 // Content-Security-Policy, no sideways scroll at 320 px.
 func TestGallery(t *testing.T) {
+	t.Parallel()
 	var pages []picture
 	for _, p := range gallery() {
 		if strings.Contains(p.name, *only) {
