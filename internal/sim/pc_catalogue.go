@@ -146,7 +146,7 @@ func indexCatalogue(all []*product) map[string]*catalogItem {
 	return m
 }
 
-// findItem resolves a catalogue id. ends says which part was wrong.
+// findItem resolves a catalogue id; wrong is the code for the part that is not known.
 func findItem(id, country string) (item *catalogItem, wrong int) {
 	if strings.EqualFold(id, Offer2016) {
 		return bySKU[product2016+":"+Offer2016], 0
@@ -157,7 +157,7 @@ func findItem(id, country string) (item *catalogItem, wrong int) {
 	}
 	item = bySKU[strings.ToUpper(parts[0])+":"+strings.ToUpper(parts[1])]
 	switch {
-	case item == nil && !hasProduct(parts[0]):
+	case item == nil && findProduct(parts[0]) == nil:
 		return nil, 400013
 	case item == nil:
 		return nil, 400018
@@ -166,8 +166,6 @@ func findItem(id, country string) (item *catalogItem, wrong int) {
 	}
 	return item, 0
 }
-
-func hasProduct(id string) bool { return findProduct(id) != nil }
 
 func findProduct(id string) *product {
 	for _, p := range catalog {

@@ -272,6 +272,7 @@ func getOrderProvisioning(c *call) reply {
 		Status   string `json:"status"`
 	}
 	type line struct {
+		ID       int        `json:"orderLineItemId"`
 		Number   int        `json:"lineItemNumber"`
 		Status   string     `json:"status"`
 		Quantity []quantity `json:"quantityProvisioningInformation"`
@@ -282,7 +283,7 @@ func getOrderProvisioning(c *call) reply {
 	}
 	out := collection[line]{Items: []line{}}
 	for _, l := range o.Lines {
-		out.Items = append(out.Items, line{l.number, status, []quantity{{l.quantity, status}}})
+		out.Items = append(out.Items, line{l.number, l.number, status, []quantity{{l.quantity, status}}})
 	}
 	out.Total, out.Attributes = len(out.Items), collectionAttributes
 	return ok(out)

@@ -64,9 +64,6 @@ type route struct {
 	segments     []string
 }
 
-// name is how faults and the call log speak of the route.
-func (r *route) name() string { return r.method + " " + r.path }
-
 // routes is every endpoint that the simulator knows. Literal segments are compared
 // without case, as IIS and Resource Manager do. {name} takes one segment, {name...}
 // at the end takes the rest, and {name...} at the beginning takes any non-empty
