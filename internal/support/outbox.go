@@ -209,7 +209,11 @@ func (o *Outbox) deliver(ctx context.Context, j job.Job) error {
 	case state == MailStuck:
 		o.log.Warn("mail is stuck", "mail", m.ID, "key", m.Key, "answer", answer)
 	case state == MailWaiting:
-		return fault.New(fault.Unavailable, "The mail server did not take the mail: %s", answer)
+		f := fault.New(fault.Unavailable, "The mail server did not take the mail: %s", answer)
+		if m.Attempt >= 6 { // after the queue's own six minutes it is no passing trouble
+			f.After = 15 * time.Minute
+		}
+		return f
 	}
 	return nil
 }
