@@ -74,7 +74,7 @@ type Config struct {
 	AttestationURL   string // page on which a customer reads and accepts Microsoft's agreement
 
 	CAFile string       // PEM with further root certificates, e.g. the simulator's
-	HTTP   *http.Client // "" = one made from CAFile
+	HTTP   *http.Client // nil = one made from CAFile
 
 	PartnerTenant string // tenant id of the partner
 	AppID         string // application (client) id of the multi-tenant web app
