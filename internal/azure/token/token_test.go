@@ -425,6 +425,25 @@ func TestARestartedProcessTakesItsOwnLease(t *testing.T) {
 		}()
 		<-w.entra.arrived
 		w.entra.set(func() { w.entra.hold = nil })
+		other := make(chan error, 1)
+		go func() {
+			_, err := w.process(t, "b").Token(t.Context(), user(""))
+			other <- err
+		}()
+		var err error
+		for waited, ends := 0, false; !ends; {
+			select {
+			case err = <-other:
+				ends = true
+			case <-time.After(5 * time.Millisecond):
+				if waited++; waited < 15 { // seconds: longer than a call waits, shorter than the lease
+					w.clock.advance(time.Second)
+				}
+			}
+		}
+		if f := fault.Of(err); f == nil || f.Kind != fault.Unavailable || f.After == 0 {
+			t.Errorf("another process while the lease is held: %v", err)
+		}
 		if _, err := w.process(t, "a").Token(t.Context(), user("")); err != nil {
 			t.Errorf("its own lease from before makes it wait: %v", err)
 		}
