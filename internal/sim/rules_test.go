@@ -38,11 +38,17 @@ func TestARequestIdIsReplayedOnlyAfterASuccess(t *testing.T) {
 	if a := create("3", "three.onmicrosoft.com").want(t, 201); a.at("userCredentials.password") != "" || a.at("id") == "" {
 		t.Errorf("a replay without credentials: %s", a.raw)
 	}
+	if err := s.TakeDomain("four.onmicrosoft.com"); err != nil {
+		t.Fatal(err)
+	}
+	create("4", "four.onmicrosoft.com").want(t, 409, 27002)
+	p.do("DELETE", s.URL+"/_sim/domains/four.onmicrosoft.com", "").want(t, 204)
+	create("4", "four.onmicrosoft.com").want(t, 201) // a refusal is not kept either
 	s.Advance(25 * time.Hour)
 	p.refresh()
 	create("3", "three.onmicrosoft.com").want(t, 409, 27002) // the retention is over
-	if n := len(s.Customers()); n != 2 {
-		t.Errorf("customers = %d, want 2", n)
+	if n := len(s.Customers()); n != 3 {
+		t.Errorf("customers = %d, want 3", n)
 	}
 }
 
