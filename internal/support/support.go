@@ -62,7 +62,7 @@ type Request struct {
 	AskedName   string
 	AskedEmail  string
 	AskedAt     time.Time
-	AnswerBy    time.Time // by the partner's business hours, in their zone
+	AnswerBy    time.Time // by the partner's business hours; UTC when read, so show it in Rules.Answer.Location()
 	DecidedBy   string    // audit actor; "" = not decided
 	DecidedName string
 	DecidedAt   time.Time
