@@ -84,9 +84,17 @@ func TestASeedFileMakesAWorld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := sim.Start(t)
+	s := sim.Start(t, sim.WithSettings(func(set *sim.Settings) { set.LegacyOffer2016 = true }))
 	if err := s.Seed(seed); err != nil {
 		t.Fatal(err)
+	}
+	if !s.Settings().LegacyOffer2016 {
+		t.Error("a seed changed a setting that it does not name")
+	}
+	if err := s.Seed(sim.Seed{Settings: []byte(`{"cartLife":"soon"}`), Domains: []sim.Stranger{{Domain: "x.onmicrosoft.com"}}}); err == nil {
+		t.Error("a cart life of \"soon\" is no error")
+	} else if err := s.TakeDomain("x.onmicrosoft.com"); err != nil {
+		t.Errorf("a refused seed left something behind: %v", err)
 	}
 	customers := s.Customers()
 	if len(customers) != 3 || len(customers[0].Plans) != 1 || len(customers[0].Plans[0].Azure) != 2 || s.Settings().Agreement != sim.AgreementLegacy || len(s.Faults()) != 1 {

@@ -13,15 +13,14 @@ import (
 // refreshToken is what a partner user's consent is worth. Redeeming one gives the
 // next; the old one works for the grace period, then it is refused.
 type refreshToken struct {
-	UPN      string
-	App      string
-	MFA      bool
-	Tenant   string // home tenant of the person
-	Used     time.Time
-	Issued   time.Time
-	Rotated  time.Time // when its successor was made
-	Revoked  int       // AADSTS code it is refused with, 0 = alive
-	Attested string    // scope of the consent
+	UPN     string
+	App     string
+	MFA     bool
+	Tenant  string // home tenant of the person
+	Used    time.Time
+	Issued  time.Time
+	Rotated time.Time // when its successor was made
+	Revoked int       // AADSTS code it is refused with, 0 = alive
 }
 
 // authCode is an authorization code, good for one redemption within 10 minutes.
@@ -314,6 +313,13 @@ func grantError(code int) string {
 }
 
 func (c *call) newRefreshToken(upn, tenant string, mfa bool) string {
+	if len(c.w.refresh)%256 == 255 { // replaced long ago: refused either way
+		for k, t := range c.w.refresh {
+			if !t.Rotated.IsZero() && c.now.Sub(t.Rotated) > 24*time.Hour {
+				delete(c.w.refresh, k)
+			}
+		}
+	}
 	value := "0.sim-" + c.s.newID() + c.s.newID()
 	c.w.refresh[value] = &refreshToken{UPN: upn, App: c.s.cfg.App.ID, MFA: mfa, Tenant: tenant, Issued: c.now, Used: c.now}
 	return value

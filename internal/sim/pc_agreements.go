@@ -135,7 +135,7 @@ func (s *Server) attestationURL(id string) string {
 
 // createAttestation answers POST /v1/attestations/enhanced, app-only.
 func createAttestation(c *call) reply {
-	if c.s.cfg.Partner.Indirect && c.s.settings().Agreement == AgreementDirect {
+	if c.s.settings().Agreement == AgreementDirect { // as for indirect resellers and national clouds
 		return pcError(http.StatusForbidden, 600006, "The requested action is not allowed")
 	}
 	var in Attestation

@@ -393,6 +393,10 @@ func TestTheAgreementIsReachedByThreeWays(t *testing.T) {
 	p.as(p.app, "POST", "/v1/customers/"+legacy+"/agreements", agreement("")).want(t, 403, 900329)
 	p.as(p.user, "POST", "/v1/customers/"+legacy+"/agreements", agreement("")).want(t, 201)
 	buys(legacy).want(t, 201)
+
+	s.Change(func(set *sim.Settings) { set.Agreement = sim.AgreementDirect })
+	p.as(p.app, "POST", "/v1/attestations/enhanced", map[string]string{}).want(t, 403, 600006)
+	p.as(p.user, "POST", "/v1/customers/"+legacy+"/agreements", agreement("")).want(t, 403, 600006)
 }
 
 func TestAnAttestationIsAcceptedByAPersonInABrowser(t *testing.T) {

@@ -22,7 +22,7 @@ type Seed struct {
 		URL    string   `json:"url"`
 		Events []string `json:"events"`
 	} `json:"webhook"`
-	Settings *Settings       `json:"settings"`
+	Settings json.RawMessage `json:"settings"` // those that are to change
 	Latency  *latencyState   `json:"latency"`
 	Faults   []Fault         `json:"faults"`
 	CLC      json.RawMessage `json:"clc"` // accounts and users of the billing directory
@@ -94,6 +94,19 @@ func (s *Server) Seed(seed Seed) error {
 			return fmt.Errorf("fault %q is unknown", f.Kind)
 		}
 	}
+	if seed.Latency != nil {
+		for w := range seed.Latency.Waits {
+			if _, known := recorded[w]; !known {
+				return fmt.Errorf("wait %q is unknown", w)
+			}
+		}
+	}
+	next := s.Settings()
+	if len(seed.Settings) > 0 {
+		if err := json.Unmarshal(seed.Settings, &next); err != nil {
+			return fmt.Errorf("settings: %w", err)
+		}
+	}
 	if err := s.seedWorld(seed); err != nil {
 		return err
 	}
@@ -104,10 +117,7 @@ func (s *Server) Seed(seed Seed) error {
 	}
 	s.groups = append(s.groups, seed.Groups...)
 	s.peopleMu.Unlock()
-	if seed.Settings != nil {
-		next := *seed.Settings
-		s.Change(func(set *Settings) { *set = next })
-	}
+	s.Change(func(set *Settings) { *set = next })
 	if seed.Latency != nil {
 		if seed.Latency.Profile != "" {
 			s.SetLatency(seed.Latency.Profile)

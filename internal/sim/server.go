@@ -13,6 +13,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -190,13 +191,18 @@ func (s *Server) Client() *http.Client {
 func (s *Server) settings() *Settings { return s.set.Load() }
 
 // Settings is a copy of the present settings.
-func (s *Server) Settings() Settings { return *s.set.Load() }
+func (s *Server) Settings() Settings {
+	set := *s.set.Load()
+	set.Throttle = maps.Clone(set.Throttle)
+	set.Markets, set.DomainSuffixes = slices.Clone(set.Markets), slices.Clone(set.DomainSuffixes)
+	return set
+}
 
 // Change edits the settings while the simulator runs.
 func (s *Server) Change(edit func(*Settings)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := *s.set.Load()
+	next := s.Settings()
 	edit(&next)
 	s.set.Store(&next)
 }
