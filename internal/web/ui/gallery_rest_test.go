@@ -52,7 +52,14 @@ func restPictures() []picture {
 	refused.AskOff = "An exception is already asked for."
 
 	people := ui.PeoplePage{Shell: shell("People and roles", "people"), Roles: roles, Foot: ui.Foot{Text: "3 people"}, Rows: []ui.PersonRow{
-		{"administrator@contoso.example", "Administrator", "Active", ui.ToneOK, "Now", true}, {"member@contoso.example", "Member", "Active", ui.ToneOK, "Yesterday, 17:20", false}, {"cloud-team@contoso.example", "Member", "Invited", ui.ToneWaiting, "Never", false}}}
+		{Email: "administrator@contoso.example", Role: "Administrator", State: "Active", Tone: ui.ToneOK, Last: "Now", You: true, Actions: []ui.Action{{ID: "own", Label: "Change password…", Size: "sm", Dialog: "password-dialog"}}},
+		{Email: "member@contoso.example", Role: "Member", State: "Active", Tone: ui.ToneOK, Last: "Yesterday, 17:20", Actions: []ui.Action{{ID: "role-2", Label: "Change role…", Size: "sm", Dialog: "role-dialog"}}},
+		{Email: "cloud-team@contoso.example", Role: "Member", State: "Invited", Tone: ui.ToneWaiting, Last: "Never"}},
+		Change: true, Actions: []ui.Action{{ID: "invite", Label: "Invite a person…", Icon: "user-plus", Variant: "primary", Dialog: "invite-dialog"}},
+		Forms: []ui.FormDialog{{ID: "invite-dialog", Title: "Invite a person", Text: "They get a mail with a link that works for 7 days.", Action: "/people", Button: "Invite",
+			Fields: []ui.Field{{ID: "invite-email", Name: "email", Label: "E-mail", Type: "email"}, {ID: "invite-role", Name: "role", Label: "Role", Type: "select", Options: []ui.Option{{Value: "member", Label: "Member"}, {Value: "administrator", Label: "Administrator"}}}}},
+			{ID: "password-dialog", Title: "Change your password", Action: "/people/password", Button: "Change password", Fields: []ui.Field{{ID: "old", Label: "Present password", Type: "password"}, {ID: "new", Label: "New password", Type: "password", Hint: "At least 12 characters."}}},
+			{ID: "role-dialog", Title: "Change the role of member@contoso.example", Action: "/people/2", Button: "Change role", Fields: []ui.Field{{ID: "role", Label: "Role", Type: "select", Options: []ui.Option{{Value: "member", Label: "Member"}}}}}}}
 
 	services := ui.ServicesPage{Shell: shell("Azure services offered", "services"), Title: "Azure services offered", Version: "Version 12, in force since 1 Oct 2026", CanAsk: true, Feedback: brand.FeedbackEmail,
 		Filter:  ui.Filter{Action: "/services", Placeholder: "Service or resource type", Chips: []ui.Chip{{"All", 212, "/services", true}, {"Offered", 148, "?offered=yes", false}, {"Not offered", 64, "?offered=no", false}}},
@@ -69,10 +76,21 @@ func restPictures() []picture {
 	public := help
 	public.Public = true
 
+	invite := people
+	invite.Forms = append([]ui.FormDialog{}, people.Forms...)
+	invite.Forms[0].Errors = ui.Errors{{Field: "invite-email", Label: "E-mail", Reason: "member@contoso.example is here already.", Remedy: "Change the role instead."}}
+
+	document := ui.DocumentPage{Brand: brand, Document: partnerTerms, Hash: "51be…0c7d", Back: ui.Link{Label: "Back", Href: "/signin"}}
+	within := shell("Terms", "")
+	compare := ui.ComparePage{Brand: brand, Shell: &within, Title: partnerTerms.Title, Former: "Version 6, in force since 1 Feb 2026", Newer: "Version 7, in force since 1 Sep 2026", Back: ui.Link{Label: "Back", Href: "/providers"}, Changes: []ui.TextChange{
+		{Section: "2. Charges", Was: "Usage is charged monthly to the CLC Account named in the order.", Is: "Usage is charged monthly to the CLC Account named in the order, as the line “Integrated Azure Services Usage”."}, {Section: "5. Off-boarding", Is: "A request ends it."}, {Section: "6. Fees", Was: "None."}}}
+	existing := ui.ContactPage{Shell: shell("Existing Azure account", "providers"), Back: "/providers", Points: []string{"The domain of your Azure account", "Who is its Azure administrator", "Who supports it today, and until when"}}
+	found := ui.SearchPage{Shell: shell("Search", ""), Query: "contoso", Groups: []ui.SearchGroup{{"Providers", []ui.SearchRow{{"Contoso analytics", "contosoanalytics.onmicrosoft.com", "/providers/1", "cloud", ui.StateInProgress}, {"Contoso production", "contosoprod.onmicrosoft.com", "/providers/4", "cloud", ui.StateReady}}}, {"CLC Accounts", []ui.SearchRow{{"CTSE · Contoso East LLC", "Chicago, IL", "/accounts/CTSE", "landmark", ""}}}}}
+
 	s := customer("Not found", "")
 	list := []picture{
 		{"signin", ui.SignIn(signin)}, {"signin-wrong", ui.SignIn(wrong)}, {"requests", ui.Requests(requests)}, {"requests-new", ui.Requests(asking)}, {"requests-none", ui.Requests(noRequests)},
-		{"accounts", ui.Accounts(accounts)}, {"account", ui.Account(account)}, {"account-refused", ui.Account(refused)}, {"people", ui.People(people)}, {"services", ui.Services(services)},
+		{"accounts", ui.Accounts(accounts)}, {"account", ui.Account(account)}, {"account-refused", ui.Account(refused)}, {"people", ui.People(people)}, {"people-invite-refused", ui.People(invite)}, {"terms", ui.Terms(document)}, {"terms-compare", ui.Compare(compare)}, {"existing", ui.Existing(existing)}, {"search", ui.SearchResults(found)}, {"services", ui.Services(services)},
 		{"help", ui.Help(help)}, {"help-public", ui.Help(public)},
 		{"error-404", ui.Problem(ui.NotFound(brand, &s))}, {"error-403", ui.Problem(ui.Forbidden(brand, &s, "Only an Administrator of Contoso, Ltd. can see credentials. Ask one of them."))}, {"error-500", ui.Problem(ui.Broken(brand, nil, "0193c5a2-7f1e-7b3c-9a50-2f6d8e4b1c77"))},
 	}
@@ -128,6 +146,13 @@ func staffPictures() []picture {
 		Rows: []ui.CustomerRow{{Name: "Contoso, Ltd.", Href: "#", Domain: "contosoprod.onmicrosoft.com", Tenants: 3, Providers: 7, State: ui.StateStuck, Line: "1 of 7 providers", Accounts: "CTSO, CTSE", Since: "11 Mar 2026"}, {Name: "富士山クラウド株式会社", Href: "#", Domain: "fujisancloud.onmicrosoft.com", Tenants: 1, Providers: 2, State: ui.StateReady, Accounts: "FJSN", Since: "4 Oct 2026"}, {Name: "شركة الواحة للتقنية", Href: "#", Domain: "alwaha.onmicrosoft.com", Tenants: 1, Providers: 1, State: ui.StateInProgress, Line: "step 3 of 5", Accounts: "ALWH", Since: "23 Nov 2026"}},
 		Foot: ui.Foot{Text: "1–3 of 214 customers", Next: "#", CSV: "#"}}
 
+	one := ui.CustomerPage{Shell: staff("Contoso, Ltd.", "customers"), Name: "Contoso, Ltd.", Facts: []ui.KV{{Key: "Since", Value: "11 Mar 2026"}, {Key: "Country", Value: "United States"}}, Tenants: []ui.KV{{Key: "Contoso, Ltd.", Value: "contosoprod.onmicrosoft.com", Break: true, Below: "b5f0a1c7-44d2-4e0b-9a6e-1d83c07e2f41", Copy: true}},
+		Providers: []ui.ProviderRow{{ID: "4", Name: "Contoso production", Under: "contosoprod.onmicrosoft.com", State: ui.StateReady, Account: "CTSO", AccountName: "Contoso, Ltd.", Changed: "18 Nov 2026", ChangedBy: "Administrator"}},
+		Accounts:  []ui.AccountRow{{Alias: "CTSO", Name: "Contoso, Ltd.", Where: "Buffalo, NY", Providers: 3, Limit: "120,000.00 USD", Allowed: true}},
+		People:    []ui.PersonRow{{Email: "administrator@contoso.example", Role: "Administrator", State: "Active", Tone: ui.ToneOK, Last: "Now"}}, Requests: request.Rows[:1]}
+	outbox := ui.OutboxPage{Shell: staff("Mail", "mail"), Filter: ui.Filter{Action: "/staff/mail", Chips: []ui.Chip{{"All", 214, "#", true}, {"Given up", 1, "#", false}}}, Foot: ui.Foot{Text: "1–2 of 214 mails"},
+		Rows: []ui.MailRow{{ID: "1", To: "legal@contoso.example", Subject: "Please sign for Contoso East LLC", State: ui.StateStuck, Word: "Given up", Answer: "550 5.1.1 no such user", Made: "Today, 13:58", Actions: []ui.Action{{ID: "again-1", Label: "Send again", Post: "/staff/mail/1/retry"}}}, {ID: "2", To: "administrator@contoso.example", Subject: "Contoso production is ready", State: ui.StateReady, Word: "Sent", Made: "18 Nov 2026"}}}
+
 	brandPage := ui.SettingsPage{Shell: staff("Brand", "brand"), Title: "Brand", Text: "Every word, address and colour that customers see. Changes show at once.", Action: "/staff/brand", Version: "4", Saved: "Version 4, saved by owner@partner.example on 20 Nov 2026, 11:02",
 		Groups: []ui.FormGroup{
 			{Title: "Names", Fields: []ui.Field{{ID: "product", Label: "Name of the portal", Value: brand.Product, Span: "3"}, {ID: "partner", Label: "Your company", Value: brand.Partner, Span: "3"}, {ID: "account_word", Label: "Word for a billing account", Value: "CLC Account", Span: "3"}, {ID: "account_word_plural", Label: "The same, plural", Value: "CLC Accounts", Span: "3"}}},
@@ -152,6 +177,6 @@ func staffPictures() []picture {
 		Rows:   []ui.AuditRow{{At: "23 Nov 2026, 14:11:02", Who: "administrator@contoso.example", Via: "portal, 198.51.100.7", Act: "Created provider", What: "Contoso analytics", Where: "Contoso, Ltd.", Number: "18,204", Hash: "a91f…02bc"}, {At: "23 Nov 2026, 14:10:40", Who: "platform", Via: "worker 2", Act: "Acceptance recorded", What: "Microsoft Customer Agreement for CTSE", Where: "Contoso, Ltd.", Number: "18,203", Hash: "77d0…e1a4"}},
 		Foot:   ui.Foot{Text: "1–2 of 18,204 entries", Next: "#", CSV: "#"}}
 
-	return []picture{{"staff-home", ui.StaffHome(home)}, {"staff-customers", ui.Customers(customers)}, {"staff-onboardings", ui.Onboardings(plain)}, {"staff-onboardings-sheet", ui.Onboardings(board)}, {"staff-requests", ui.StaffRequests(request)}, {"staff-requests-sheet", ui.StaffRequests(deciding)},
+	return []picture{{"staff-home", ui.StaffHome(home)}, {"staff-customers", ui.Customers(customers)}, {"staff-customer", ui.Customer(one)}, {"staff-mail", ui.Outbox(outbox)}, {"staff-onboardings", ui.Onboardings(plain)}, {"staff-onboardings-sheet", ui.Onboardings(board)}, {"staff-requests", ui.StaffRequests(request)}, {"staff-requests-sheet", ui.StaffRequests(deciding)},
 		{"staff-brand", ui.Settings(brandPage)}, {"staff-eligibility", ui.Settings(eligibility)}, {"staff-agreements", ui.Agreements(agreements)}, {"staff-agreements-new", ui.Agreements(newVersion)}, {"staff-audit", ui.Audit(audit)}}
 }

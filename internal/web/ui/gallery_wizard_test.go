@@ -158,14 +158,21 @@ func wizardPictures() []picture {
 	}
 	review.Wizard.Next = ui.Action{Label: "Create Contoso analytics", Busy: "Creating…"}
 	list = append(list, picture{"wizard-7-review", ui.WizardReview(review)})
+	checking := review
+	checking.Checking = &ui.Waiting{Text: "Still checking the domain at Microsoft.", Poll: "/providers/01/check"}
+	checking.Wizard.Next.Off = "Microsoft has not answered yet"
+	list = append(list, picture{"wizard-7-checking", ui.WizardReview(checking)})
 
 	sign := ui.SignPage{Brand: brand, Company: "Contoso East LLC", AskedBy: "The Administrator of Contoso, Ltd. (administrator@contoso.example)", What: "an Azure account billed to CTSE", Until: "20 Dec 2026",
 		Document: partnerTerms, Attestation: signer(ui.Attestation{State: "open", FrameURL: "/attestation", Public: true})}
+	both := sign
+	both.AskPartner, both.MayDecline, both.URL, both.Attestation.Second = true, true, "/sign/token", true
+	both.Name = ui.Field{ID: "name", Label: "Your name, as your signature", Complete: "name"}
 	signed := sign
 	signed.State, signed.DoneText = "done", "Microsoft Customer Agreement, accepted on 23 Nov 2026, 16:02."
 	expired := sign
 	expired.State = "expired"
-	return append(list, picture{"sign", ui.Sign(sign)}, picture{"sign-done", ui.Sign(signed)}, picture{"sign-expired", ui.Sign(expired)})
+	return append(list, picture{"sign", ui.Sign(sign)}, picture{"sign-both", ui.Sign(both)}, picture{"sign-done", ui.Sign(signed)}, picture{"sign-expired", ui.Sign(expired)})
 }
 
 func progressPictures() []picture {

@@ -117,16 +117,34 @@ type PeoplePage struct {
 	Foot    Foot
 	Actions []Action
 	Roles   []RoleRow
+	Change  bool         // there is a column for the rows' Actions
+	Forms   []FormDialog // opened by an Action{Dialog: ID}: invite (POST /people), own password (POST /people/password), change a role
+}
+
+// FormDialog is a small form in a dialog; it is open when Open is set or it was refused.
+type FormDialog struct {
+	ID     string
+	Title  string
+	Text   string
+	Action string // where it posts to
+	Hidden []Pair
+	Fields []Field
+	Errors Errors
+	Button string
+	Busy   string
+	Danger bool
+	Open   bool
 }
 
 // PersonRow is one user.
 type PersonRow struct {
-	Email string
-	Role  string
-	State string // "Active", "Invited"
-	Tone  Tone
-	Last  string // last sign-in
-	You   bool
+	Email   string
+	Role    string
+	State   string // "Active", "Invited"
+	Tone    Tone
+	Last    string // last sign-in
+	You     bool
+	Actions []Action
 }
 
 // RoleRow says what a role may do.

@@ -70,10 +70,12 @@ func StaffNav(onboardings, requests int) []NavGroup {
 			{"requests", "Requests", "inbox", "/staff/requests", requests, "to decide"},
 		}},
 		{Title: "Platform", Items: []NavItem{
-			{"services", "Guardrails", "shield-check", "/services", 0, ""},
+			{"services", "Guardrails", "shield-check", "/staff/services", 0, ""},
 			{"agreements", "Agreements", "file-check", "/staff/agreements", 0, ""},
 			{"eligibility", "Eligibility", "list-checks", "/staff/eligibility", 0, ""},
 			{"brand", "Brand", "palette", "/staff/brand", 0, ""},
+			{"microsoft", "Microsoft", "plug-zap", "/staff/microsoft", 0, ""},
+			{"mail", "Mail", "mail", "/staff/mail", 0, ""},
 			{"audit", "Audit", "scroll-text", "/staff/audit", 0, ""},
 		}},
 	}

@@ -195,6 +195,7 @@ type WizardDetailsPage struct {
 	Signatory  []Field
 	SameSign   bool // field: same_signatory
 	Language   []Field
+	Checking   *Waiting // Microsoft has not answered yet
 }
 
 // DomainState answers the live check of a domain prefix; it is also the fragment.
@@ -225,6 +226,7 @@ type Document struct {
 	Version     string // id posted on acceptance
 	Facts       string // "Version 7 · in force since 1 Sep 2026 · United States"
 	Sections    []DocSection
+	HTML        string // instead of Sections: safe HTML, made by package agreement from the document's own text
 	Pages       string // "4 pages"
 	AllURL      string
 	PDF         string
@@ -259,15 +261,18 @@ type Attestation struct {
 	Email      Field
 	Facts      string // accepted: "by Avery Howard on 23 Nov 2026, 14:08"; sent: "to … on …; reminder …"
 	ResendOff  string
-	Public     bool // on the second signatory's page: no choice of signer
+	Withdraw   *Action // sent: take the invitation back
+	Public     bool    // on the second signatory's page: no choice of signer
+	Second     bool    // there it follows the partner's terms
 }
 
 // WizardReviewPage is step 7; its POST creates.
 type WizardReviewPage struct {
-	Wizard Wizard
-	Groups []ReviewGroup
-	Checks []Check // preflight: what was asked at Microsoft and here, with its answer
-	Note   Note    // how long it takes
+	Wizard   Wizard
+	Groups   []ReviewGroup
+	Checks   []Check // preflight: what was asked at Microsoft and here, with its answer
+	Note     Note    // how long it takes
+	Checking *Waiting
 }
 
 // ReviewGroup is a part of what will be created, with a way back to it.
@@ -287,6 +292,14 @@ type SignPage struct {
 	Until       string // "20 Dec 2026"
 	Document    Document
 	Attestation Attestation
-	State       string // "", done, expired, withdrawn
+	State       string // "", done, declined, expired, withdrawn
 	DoneText    string
+	// AskPartner: the partner's terms are signed here too, by name: POST /sign/{token} with name and
+	// accept_partner (the document's Version). Declining is POST /sign/{token}/decline with why.
+	AskPartner bool
+	Signed     string // set once that is done: "Signed by … on …"
+	Name       Field  // ID "name"
+	Errors     Errors
+	URL        string // "/sign/{token}"
+	MayDecline bool
 }
