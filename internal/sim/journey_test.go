@@ -248,4 +248,27 @@ func TestTheOfferOf2016IsSoldOnlyBehindItsSwitch(t *testing.T) {
 	p.agree(id)
 	k := p.cart(id, p.azurePlan(id))
 	p.as(p.app, "POST", "/v1/customers/"+id+"/carts/"+k+"/checkout", nil).want(t, 403, 800020)
+
+	// The way from there to the plan is the upgrade.
+	s.SetWait(sim.WaitOrder, time.Minute)
+	ask := map[string]string{"customerId": id, "productFamily": "azure"}
+	if got := p.as(p.user, "POST", "/v1/productupgrades/eligibility", ask).want(t, 200).at("isEligible"); got != "true" {
+		t.Errorf("isEligible is %s", got)
+	}
+	location := p.as(p.user, "POST", "/v1/productupgrades", ask).want(t, 202).header.Get("Location")
+	status := func() string { return p.as(p.user, "GET", "/v1/"+location+"/status", nil).want(t, 200).at("status") }
+	if got := status(); got != "InProgress" {
+		t.Errorf("the upgrade is %q at once, want InProgress", got)
+	}
+	p.as(p.user, "POST", "/v1/productupgrades", ask).want(t, 409, 900109)
+	p.as(p.app, "POST", "/v1/customers/"+id+"/carts/"+k+"/checkout", nil).want(t, 409, 900113)
+	s.Advance(time.Minute)
+	if got := status(); got != "Completed" {
+		t.Errorf("the upgrade is %q, want Completed", got)
+	}
+	after := s.Customers()[0]
+	if len(after.Plans) != 2 || after.Plans[0].Status != "deleted" || len(after.Plans[1].Azure) != 1 || after.Plans[1].Azure[0].ID != sid {
+		t.Errorf("after the upgrade: %+v", after.Plans)
+	}
+	p.as(p.user, "POST", "/v1/productupgrades", ask).want(t, 403, 900108)
 }

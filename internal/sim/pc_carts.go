@@ -328,6 +328,8 @@ func (c *call) mayBuy(cu *Customer, lines []purchase) *reply {
 		has2016 = has2016 || (p.Product != nil && p.Product.legacy() && p.Status.at(c.now) != "deleted")
 	}
 	switch {
+	case cu.upgrade != nil && c.now.Before(cu.upgrade.Done):
+		return refuse(pcError(http.StatusConflict, 900113, "The purchase is blocked: an upgrade of the customer is running.", cu.upgrade.ID))
 	case plans > 1, plans == 1 && cu.azurePlan(c.now) != nil:
 		return refuse(pcError(http.StatusForbidden, 800066, "The desired number of subscriptions exceeded the maximum number of subscriptions allowed per customer"))
 	case plans == 1 && has2016:

@@ -13,6 +13,7 @@ func (s *Server) registerPartnerCenter() {
 	s.registerCatalogue()
 	s.registerCarts()
 	s.registerPlans()
+	s.registerUpgrades()
 	s.registerConsents()
 	s.registerAudit()
 	s.registerWebhooks()

@@ -14,6 +14,7 @@ type world struct {
 	strangers    map[string]*Stranger // by tenant id
 	azure        map[string]*AzureSubscription
 	attestations map[string]*Attestation
+	upgrades     map[string]*Upgrade
 	relations    map[string]*Relationship // GDAP, by id
 	audit        []*AuditRecord           // in order of time
 	resellers    []Reseller
@@ -33,6 +34,7 @@ func newWorld() *world {
 		strangers:    map[string]*Stranger{},
 		azure:        map[string]*AzureSubscription{},
 		attestations: map[string]*Attestation{},
+		upgrades:     map[string]*Upgrade{},
 		relations:    map[string]*Relationship{},
 		refresh:      map[string]*refreshToken{},
 		codes:        map[string]*authCode{},
@@ -95,6 +97,7 @@ type Customer struct {
 	Relations   []*Relationship // GDAP
 
 	effects []Effect
+	upgrade *Upgrade // the last one
 	arm     armTenant
 }
 
