@@ -10,7 +10,8 @@ import (
 
 // killAt is the place where this process kills itself, for the crash tests:
 // CAUSEWAY_KILL=name#3 dies, as by kill -9, when the point "name" is reached for
-// the third time. Without the variable a point costs one comparison.
+// the third time; CAUSEWAY_KILL=? lists the points on standard error as they are
+// reached. Without the variable a point costs one comparison.
 var killAt, killHit = parseKill(os.Getenv("CAUSEWAY_KILL"))
 
 var hits struct {
@@ -29,6 +30,9 @@ func parseKill(s string) (string, int) {
 
 // Point names a place at which a crash test may kill the process.
 func Point(name string) {
+	if killAt == "?" {
+		_, _ = os.Stderr.WriteString("point " + name + "\n")
+	}
 	if killAt == "" || name != killAt {
 		return
 	}

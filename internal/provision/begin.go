@@ -64,6 +64,11 @@ func (r *Runner) Submit(ctx context.Context, a account.Actor, id provider.ID) (B
 		return Begun{}, err
 	}
 	o, err := r.begin(ctx, a, d, rules)
+	if errors.Is(err, fault.Conflict) { // the same form, sent twice: the other one was first
+		if first, ferr := r.of(ctx, id); ferr == nil {
+			return Begun{Onboarding: first.ID}, nil
+		}
+	}
 	return Begun{Onboarding: o}, err
 }
 
@@ -366,7 +371,10 @@ func (r *Runner) beginOnce(ctx context.Context, a account.Actor, d Draft, rules 
 		}
 		return r.jobs.Add(ctx, tx, JobOnboard, string(id), struct{}{}, time.Time{})
 	})
-	return id, err
+	if err != nil {
+		return "", err
+	}
+	return id, nil
 }
 
 // tenantFor finds the tenant of the legal entity, or writes the intent to make
@@ -472,4 +480,10 @@ func (r *Runner) domainIntended(ctx context.Context, name string, org account.Or
 		return false, err
 	}
 	return row.Org != string(org) || row.LegalEntity != entity, nil
+}
+
+// Sign accepts the partner's terms for the second signatory, who has no account;
+// Microsoft's agreement is accepted on Microsoft's own page.
+func (r *Runner) Sign(ctx context.Context, token, name, hash, address string) (agreement.Invitation, error) {
+	return r.signatures.Sign(ctx, token, name, hash, address)
 }

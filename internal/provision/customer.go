@@ -104,7 +104,7 @@ func (w *work) create(ctx context.Context) error {
 	if !in.doubt {
 		err = w.failed(ctx, in, err)
 		if taken, terr := w.r.pc.DomainTaken(ctx, w.t.Domain); terr == nil && taken {
-			return takenDomain(w.t.Domain, fmt.Sprintf("Somebody else took %s after our check.", w.t.Domain)).Because(err)
+			return takenDomain(w.t.Domain, fmt.Sprintf("Somebody else took %s after our check.", w.t.Domain))
 		}
 		return err
 	}
@@ -123,7 +123,7 @@ func (w *work) create(ctx context.Context) error {
 		return err
 	}
 	if taken, terr := w.r.pc.DomainTaken(ctx, w.t.Domain); terr == nil && taken {
-		return takenDomain(w.t.Domain, fmt.Sprintf("Somebody else has %s: Microsoft's records name no creation of ours.", w.t.Domain)).Because(err)
+		return takenDomain(w.t.Domain, fmt.Sprintf("Somebody else has %s: Microsoft's records name no creation of ours.", w.t.Domain))
 	}
 	return err
 }

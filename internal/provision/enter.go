@@ -124,7 +124,7 @@ func (w *work) assignAccess(ctx context.Context, rel graph.Relationship, group s
 			a, err := w.r.graph.CreateAccessAssignment(ctx, in.id(), rel.ID, group, graph.Roles(roles...))
 			if e := azure.AsError(err); e != nil && e.Status >= 400 && e.Status < 500 && e.Status != http.StatusTooManyRequests && e.Status != http.StatusForbidden {
 				// Up to 8 minutes after the activation: "access container does not exist".
-				return nil, toWait(w.pause("Microsoft does not take the group's roles yet.", 20*time.Minute), err)
+				return nil, w.pause("Microsoft does not take the group's roles yet.", 20*time.Minute)
 			}
 			return map[string]string{"assignment": a.ID}, err
 		}, nil)
@@ -166,7 +166,7 @@ func (w *work) consent(ctx context.Context, app string) error {
 			},
 		})
 		if azure.IsStatus(err, http.StatusForbidden) || azure.IsStatus(err, http.StatusUnauthorized) || azure.IsNotFound(err) {
-			return nil, toWait(w.pause("Microsoft does not take our application's consent yet.", 20*time.Minute), err)
+			return nil, w.pause("Microsoft does not take our application's consent yet.", 20*time.Minute)
 		}
 		if err != nil {
 			return nil, err

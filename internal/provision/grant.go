@@ -64,7 +64,7 @@ func (w *work) grantPlatform(ctx context.Context, in *arm.Client, scope string) 
 	}
 	sub, err := w.r.arm.In(w.t.AzureID, azure.AppOnly).Subscription(ctx, w.o.Subscription)
 	if err != nil {
-		return toWait(w.pause("Microsoft has the platform's role but does not act on it yet.", 45*time.Minute), err)
+		return w.pause("Microsoft has the platform's role but does not act on it yet.", 45*time.Minute)
 	}
 	if !azure.SameWord(sub.State, arm.StateEnabled) {
 		return w.pause(fmt.Sprintf("The subscription is %s at Microsoft.", sub.State), 45*time.Minute)

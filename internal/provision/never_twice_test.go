@@ -1,6 +1,7 @@
 package provision_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -100,9 +101,11 @@ func TestAReplayWithoutCredentialsSetsNewOnes(t *testing.T) {
 
 func TestATenantThatMerelyHasOurDomainIsNeverAdopted(t *testing.T) {
 	w := newWorld(t)
-	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
-	w.must(w.sim.TakeDomain("contosoanalytics.onmicrosoft.com")) // between our check and the creation
 	w.working()
+	w.sim.ThrottleNext("POST /v1/customers", 1)
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.asked("POST /v1/customers")
+	w.must(w.sim.TakeDomain("contosoanalytics.onmicrosoft.com")) // between our check and the creation
 	p := w.until(id, provider.Stuck)
 	if n := len(w.sim.Customers()); n != 0 {
 		t.Fatalf("customers = %d, want 0: a stranger's tenant was taken", n)
@@ -126,10 +129,32 @@ func TestATenantThatMerelyHasOurDomainIsNeverAdopted(t *testing.T) {
 	w.same()
 }
 
+func TestAStrangerWhoTookTheDomainDuringOurDoubtIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	w.sim.HangUpBefore("POST /v1/customers") // nothing happened, but we cannot know
+	w.sim.Fail("POST /v1/customers", sim.Fault{Kind: sim.Throttled, After: 1, RetryAfter: 1})
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.asked("POST /v1/customers")
+	w.must(w.sim.TakeDomain("contosoanalytics.onmicrosoft.com"))
+	w.poll("a look into the records", func() bool { // whether the creation was its own
+		p, err := w.providers.Find(w.ctx(), id)
+		return err == nil && strings.Contains(p.Note, "records")
+	})
+	w.jump(time.Hour)
+	w.until(id, provider.Stuck)
+	if n := len(w.sim.Customers()); n != 0 {
+		t.Fatalf("customers = %d, want 0: a stranger's tenant was taken", n)
+	}
+	if o := w.onboarding(id); o.Refusal == nil || o.Refusal.Field != "domain_prefix" {
+		t.Errorf("refusal %+v, want the domain's", o.Refusal)
+	}
+}
+
 func TestAFormSentTwiceIsOneOnboarding(t *testing.T) {
 	w := newWorld(t)
-	id := w.wizard(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
 	w.working()
+	id := w.wizard(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
 	var wait sync.WaitGroup
 	ids := make([]provision.ID, 4)
 	for i := range ids {
@@ -157,9 +182,9 @@ func TestAFormSentTwiceIsOneOnboarding(t *testing.T) {
 
 func TestTwoWizardsOfOneOrganizationMakeOneTenantAndTwoSubscriptions(t *testing.T) {
 	w := newWorld(t)
+	w.working()
 	a := w.wizard(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
 	b := w.wizard(w.contoso, "Contoso retail", "CTSO", "ctso-admin", "contosoretail")
-	w.working()
 	for _, id := range []provider.ID{a, b} {
 		_, err := w.run.Submit(w.ctx(), w.contoso, id)
 		w.must(err)
@@ -202,8 +227,8 @@ func TestAFurtherSubscriptionUsesTheTenantAndItsAdmin(t *testing.T) {
 func TestOfTwoOrganizationsThatWantOneDomainOneGetsIt(t *testing.T) {
 	w := newWorld(t)
 	fabrikam := w.organization("Fabrikam, Inc.", "FABR", "fabr-admin")
-	a := w.wizard(w.contoso, "Shared", "CTSO", "ctso-admin", "sharedname")
 	w.working()
+	a := w.wizard(w.contoso, "Shared", "CTSO", "ctso-admin", "sharedname")
 	_, err := w.run.Submit(w.ctx(), w.contoso, a)
 	w.must(err)
 	b, err := w.run.NewDraft(w.ctx(), fabrikam)
@@ -225,9 +250,9 @@ func TestOfTwoOrganizationsThatWantOneDomainOneGetsIt(t *testing.T) {
 func TestTwoOrganizationsThatSubmitOneDomainAtOnce(t *testing.T) {
 	w := newWorld(t)
 	fabrikam := w.organization("Fabrikam, Inc.", "FABR", "fabr-admin")
-	a := w.wizard(w.contoso, "Shared", "CTSO", "ctso-admin", "sharedname")
-	b := w.wizardLate(fabrikam, "Shared", "FABR", "fabr-admin", "sharedname")
 	w.working()
+	a := w.wizard(w.contoso, "Shared", "CTSO", "ctso-admin", "sharedname")
+	b := w.wizard(fabrikam, "Shared", "FABR", "fabr-admin", "sharedname")
 	errs := make([]error, 2)
 	var both sync.WaitGroup
 	both.Go(func() { _, errs[0] = w.run.Submit(w.ctx(), w.contoso, a) })
@@ -246,19 +271,16 @@ func TestTwoOrganizationsThatSubmitOneDomainAtOnce(t *testing.T) {
 	}
 }
 
-// wizardLate is wizard; both drafts name the domain before either begins.
-func (w *world) wizardLate(a account.Actor, name, alias, login, prefix string) provider.ID {
-	return w.wizard(a, name, alias, login, prefix)
-}
-
 func TestACancelledOnboardingLeavesNothingThatCosts(t *testing.T) {
 	for _, at := range []provision.Step{provision.StepCustomer, provision.StepPlan, provision.StepSubscription, provision.StepEnter, provision.StepGuard} {
 		t.Run(string(at), func(t *testing.T) {
 			w := newWorld(t)
-			id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
-			w.stepTo(id, at)
-			w.must(w.run.Cancel(w.ctx(), w.contoso, id))
 			w.working()
+			w.holdAt(at)
+			id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+			w.at(id, at)
+			w.must(w.run.Cancel(w.ctx(), w.contoso, id))
+			w.sim.ClearFaults()
 			w.until(id, provider.Cancelled)
 			for _, c := range w.sim.Customers() {
 				for _, plan := range c.Plans {
@@ -282,51 +304,68 @@ func TestACancelledOnboardingLeavesNothingThatCosts(t *testing.T) {
 	}
 }
 
-// stepTo lets the onboarding work until it has reached a step, and no further.
-func (w *world) stepTo(id provider.ID, at provision.Step) {
-	w.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	w.holdAt(at)
-	for time.Now().Before(deadline) {
-		if _, err := w.jobs.RunOnce(w.ctx()); err != nil {
-			w.t.Fatal(err)
-		}
-		if o := w.onboarding(id); o.Step == at || o.State == provision.Stuck {
-			w.sim.ClearFaults()
-			if o.Step != at {
-				w.t.Fatalf("at %s, want %s\n%s", o.Step, at, w.story(id))
-			}
-			return
-		}
-	}
-	w.t.Fatalf("never at %s\n%s", at, w.story(id))
-}
-
-// holdAt lets Microsoft be unavailable for the first call of a step.
+// holdAt lets Microsoft fail at the first call of a step, until the faults are
+// cleared.
 func (w *world) holdAt(at provision.Step) {
 	on := map[provision.Step]string{
-		provision.StepCustomer: "POST /v1/customers", provision.StepPlan: "GET /v1/customers/{customer}/validationStatus",
-		provision.StepSubscription: "GET /v1/customers/{customer}/subscriptions/{subscription}/azureEntitlements",
+		provision.StepCustomer:     "POST /v1/customers",
+		provision.StepPlan:         "GET /v1/customers/{}/validationStatus",
+		provision.StepSubscription: "GET /v1/customers/{}/subscriptions/{}/azureEntitlements",
 		provision.StepEnter:        "GET /v1.0/tenantRelationships/delegatedAdminRelationships",
-		provision.StepGuard:        "PUT /subscriptions/{subscription}/providers/Microsoft.Authorization/policyDefinitions/{name}",
+		provision.StepGuard:        "PUT /subscriptions/{}/providers/Microsoft.Authorization/policyDefinitions/{}",
 	}[at]
 	w.sim.Fail(on, sim.Fault{Kind: sim.FailBefore, Status: 503, Count: -1})
 }
 
-func TestCancelledWhileTheAnswerIsUnknown(t *testing.T) {
-	w := newWorld(t)
-	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
-	w.sim.HangUpAfter("POST /v1/customers")
-	for range 3 { // the creation is sent; its answer is lost
-		if _, err := w.jobs.RunOnce(w.ctx()); err != nil {
-			t.Fatal(err)
+// at waits until an onboarding is at a step and has asked Microsoft there.
+func (w *world) at(id provider.ID, at provision.Step) {
+	w.t.Helper()
+	w.poll("the step "+string(at), func() bool {
+		o := w.onboarding(id)
+		p, err := w.run.Progress(w.ctx(), w.owner, id)
+		w.must(err)
+		for _, s := range p.Steps {
+			if s.Name == at && o.Step == at && s.State == provision.StepWaiting {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// asked waits until Microsoft was called in this way.
+func (w *world) asked(pattern string) {
+	w.t.Helper()
+	w.poll(pattern, func() bool { return len(w.sim.Calls(pattern)) > 0 })
+}
+
+func (w *world) poll(what string, reached func() bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	for !reached() {
+		select {
+		case <-ctx.Done():
+			w.t.Fatalf("never: %s", what)
+		case <-tick.C:
 		}
 	}
+}
+
+func TestCancelledWhileTheAnswerIsUnknown(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	w.sim.HangUpAfter("POST /v1/customers")
+	w.sim.Fail("POST /v1/customers", sim.Fault{Kind: sim.FailBefore, Status: 503, After: 1, Count: -1})
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.at(id, provision.StepCustomer)
 	if n := len(w.sim.Customers()); n != 1 {
 		t.Fatalf("customers = %d: the test does not test what it says", n)
 	}
 	w.must(w.run.Cancel(w.ctx(), w.contoso, id))
-	w.working()
+	w.sim.ClearFaults()
 	p := w.until(id, provider.Cancelled)
 	if p.TenantID == "" {
 		t.Error("the tenant exists at Microsoft and is not known here")
@@ -336,11 +375,11 @@ func TestCancelledWhileTheAnswerIsUnknown(t *testing.T) {
 
 func TestTenAtOnceForOneOrganization(t *testing.T) {
 	w := newWorld(t)
+	w.working()
 	var ids []provider.ID
 	for i := range 10 {
 		ids = append(ids, w.wizard(w.contoso, fmt.Sprintf("Contoso %d", i), "CTSO", "ctso-admin", fmt.Sprintf("contoso%d", i)))
 	}
-	w.working()
 	for _, id := range ids {
 		_, err := w.run.Submit(w.ctx(), w.contoso, id)
 		w.must(err)

@@ -150,7 +150,7 @@ func (w *work) checkout(ctx context.Context) error {
 		if found, lerr := w.findOrder(ctx); lerr != nil || found {
 			return lerr
 		}
-		return toWait(w.pause("The cart was submitted; Microsoft does not list its order yet.", 30*time.Minute), err)
+		return w.pause("The cart was submitted; Microsoft does not list its order yet.", 30*time.Minute)
 	case azure.HasCode(err, "800008"): // the cart expired: a new one
 		if err := w.failed(ctx, in, err); err != nil && !azure.HasCode(err, "800008") {
 			return err

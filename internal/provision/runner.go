@@ -307,6 +307,7 @@ func (w *work) judge(ctx context.Context, err error) error {
 	var (
 		wait   job.Wait
 		person forPerson
+		alarm  *token.Alarm
 	)
 	switch {
 	case err == nil, errors.Is(err, job.ErrFenced), ctx.Err() != nil:
@@ -317,6 +318,9 @@ func (w *work) judge(ctx context.Context, err error) error {
 		return w.wait(ctx, Waiting, job.Wait{Until: w.r.now().Add(person.ask), Why: person.why})
 	case errors.As(err, &wait):
 		return w.wait(ctx, Running, wait)
+	case errors.As(err, &alarm) && azure.Classify(err) == azure.F:
+		// The partner's own sign-in: every onboarding waits, none is broken.
+		return w.wait(ctx, Waiting, job.Wait{Until: w.r.now().Add(30 * time.Second), Why: "The partner's sign-in to Microsoft has to be renewed by its staff. It goes on by itself then."})
 	}
 	switch azure.Classify(err) {
 	case azure.R1:
@@ -331,7 +335,7 @@ func (w *work) judge(ctx context.Context, err error) error {
 		}
 		return err // the queue's back-off
 	case azure.R3:
-		return w.wait(ctx, Running, toWait(w.pause("Microsoft is still copying what was just made.", 30*time.Minute), err))
+		return w.wait(ctx, Running, w.pause("Microsoft is still copying what was just made.", 30*time.Minute))
 	case azure.R4:
 		return job.Wait{Until: w.r.now().Add(100 * time.Millisecond), Why: "changed meanwhile; reading it again"}
 	case azure.W:
@@ -341,16 +345,6 @@ func (w *work) judge(ctx context.Context, err error) error {
 		return err // our bug, or a database that is away: logged, and tried again a few times
 	}
 	return w.stick(ctx, err)
-}
-
-// toWait gives the wait of a pause; a pause that is over its deadline keeps its
-// words and names what Microsoft said last.
-func toWait(pause, last error) error {
-	var f *fault.Error
-	if errors.As(pause, &f) {
-		return f.Because(last)
-	}
-	return pause
 }
 
 func reason(err error) string {
@@ -391,6 +385,11 @@ func (w *work) wait(ctx context.Context, state State, werr error) error {
 				return nil
 			})
 			if err != nil {
+				return err
+			}
+		}
+		if state == Waiting {
+			if err := w.remind(ctx, tx, wait.Why); err != nil {
 				return err
 			}
 		}

@@ -84,3 +84,28 @@ func (r *Runner) tellRefused(ctx context.Context, d Draft, why fault.Refusal) er
 	}
 	return r.db.Tx(ctx, func(tx *store.Tx) error { return r.mail.Send(ctx, tx, support.StuckMail(brand, m)) })
 }
+
+// remind mails the staff once for each of the partner's reminder times that a
+// step has waited for a person.
+func (w *work) remind(ctx context.Context, tx *store.Tx, why string) error {
+	rules, err := w.r.settings.Rules(ctx)
+	if err != nil || rules.WaitingReminderHours <= 0 {
+		return err
+	}
+	n := int(w.r.now().Sub(w.s.Started) / (time.Duration(rules.WaitingReminderHours) * time.Hour))
+	if n < 1 {
+		return nil
+	}
+	brand, err := w.r.settings.Brand(ctx)
+	if err != nil {
+		return err
+	}
+	org, err := w.r.people.Org(ctx, w.o.Org)
+	if err != nil {
+		return err
+	}
+	return w.r.mail.Send(ctx, tx, support.WaitingMail(brand, support.Waiting{
+		Key: fmt.Sprintf("%s:%s:%d", w.o.ID, w.o.Step, n), Company: org.Name, Provider: w.o.Name, Step: w.o.Step.Title(), Why: why,
+		Since: w.s.Started, StaffURL: w.r.portal + "/staff/onboardings/" + string(w.o.ID),
+	}))
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,8 +50,10 @@ type world struct {
 	desk      *support.Desk
 	custody   *token.Custody
 	ring      *seal.Ring
+	signer    *agreement.Signer
 	owner     account.Actor // the partner's
 	contoso   account.Actor // administrator of Contoso
+	ahead     atomic.Int64  // how far the program's clock is ahead
 }
 
 func newWorld(t *testing.T, options ...sim.Option) *world {
@@ -78,16 +81,17 @@ func (w *world) build(ring *seal.Ring) {
 	if os.Getenv("CAUSEWAY_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	now := time.Now
+	now := w.now
 	pipe, err := azure.New(azure.Config{
 		LoginURL: w.sim.URL, PartnerCenterURL: w.sim.URL, GraphURL: w.sim.URL, ARMURL: w.sim.URL, AttestationURL: w.sim.PlainURL + "/mca/",
-		CAFile: w.sim.CAFile, PartnerTenant: sim.DefaultPartnerTenant, AppID: sim.DefaultAppID, Timeout: 20 * time.Second,
+		CAFile: w.sim.CAFile, PartnerTenant: sim.DefaultPartnerTenant, AppID: sim.DefaultAppID, Timeout: 20 * time.Second, Now: now,
 	})
 	w.must(err)
 	w.custody = token.New(w.db, ring, pipe, "test")
 	pipe = pipe.With(w.custody)
 	signer, err := agreement.LoadSigner(filepath.Join(w.t.TempDir(), "receipt.key"))
 	w.must(err)
+	w.signer = signer
 	w.jobs = job.New(w.db, "test", now, log)
 	w.people = account.New(w.db, now, account.WithPasswordWork(64, 1))
 	w.settings = partner.New(w.db, now, partner.WithBrand(partner.SeedBrand()))
@@ -103,6 +107,11 @@ func (w *world) build(ring *seal.Ring) {
 	})
 	w.must(terms.Seed(w.ctx(), agreement.Initial(partner.SeedBrand())))
 }
+
+// now is the program's clock; jump moves it.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+
+func (w *world) jump(d time.Duration) { w.ahead.Add(int64(d)) }
 
 func (w *world) ctx() context.Context { return w.t.Context() }
 

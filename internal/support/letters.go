@@ -162,6 +162,26 @@ func StuckStaffMail(b partner.Brand, s Stuck) Message {
 	return l.mail("stuck:staff:"+s.Key, b.ContactEmail, "", "Stuck: "+s.Company+", "+s.Step)
 }
 
+// Waiting is an onboarding that waits for a person, or for Microsoft's review.
+type Waiting struct {
+	Key      string // names this reminder, so that it is sent once
+	Company  string
+	Provider string
+	Step     string
+	Why      string
+	Since    time.Time
+	StaffURL string
+}
+
+// WaitingMail reminds the partner's staff of what waits.
+func WaitingMail(b partner.Brand, w Waiting) Message {
+	l := newLetter(b, "")
+	l.p("an onboarding still waits. Nothing is wrong with it, but somebody may have to be asked.")
+	l.facts([2]string{"Customer", w.Company}, [2]string{"Provider", w.Provider}, [2]string{"Step", w.Step}, [2]string{"Waits for", w.Why}, [2]string{"Since", hour(w.Since)})
+	l.button("Open the onboarding", w.StaffURL)
+	return l.mail("waiting:"+w.Key, b.ContactEmail, "", "Still waiting: "+w.Company+", "+w.Provider)
+}
+
 // Asked is a new request, for staff.
 type Asked struct {
 	Request Request
