@@ -140,7 +140,7 @@ func putAlias(c *call) reply {
 	}
 	c.w.arm.aliases[aliasKey(c.who.Object, name)] = a
 	c.effect(customer.ID, "subscription", sub.ID, sub.arm.readable)
-	return created(a.body(aliasBorn{a.Sub, "Accepted"})).with("Retry-After", "1")
+	return created(a.body(aliasBorn{a.Sub, "Accepted"}))
 }
 
 // billingScope resolves /providers/Microsoft.Billing/billingAccounts/{ba}/customers/{id}.
@@ -231,6 +231,9 @@ func deleteAlias(c *call) reply {
 // with a token of its tenant a little after it is listed.
 func (s *Server) born(w *world, sub *AzureSubscription, now time.Time) {
 	sub.arm.readable = s.after(sub.Listed, WaitSubscriptionRead)
+	if cu := sub.Customer; sub.arm.readable.After(sub.Listed) {
+		cu.effects = append(cu.effects, Effect{What: "subscription readable", ID: sub.ID, Received: sub.Listed, Visible: sub.arm.readable})
+	}
 	owner := s.adminAgents()
 	sub.arm.assignments = append(sub.arm.assignments, &roleAssignment{
 		Name: s.newID(), Scope: sub.path(), Principal: owner, Kind: kindForeignGroup,

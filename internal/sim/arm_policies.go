@@ -26,6 +26,7 @@ type assigned struct {
 	Enforcement string
 	Messages    []policyMessage
 	Metadata    any
+	rule        *policyDefinition // kept: it acts as long as the assignment does
 }
 
 type policyValue struct {
@@ -167,7 +168,7 @@ func putPolicyAssignment(c *call) reply {
 		a = &policyAssignment{Name: name, Scope: scope, Created: c.now, By: c.who.Object}
 		sub.arm.policies = append(sub.arm.policies, a)
 	}
-	next := &assigned{p.Display, p.Description, p.Definition, p.Parameters, p.NotScopes, p.Enforcement, p.Messages, p.Metadata}
+	next := &assigned{p.Display, p.Description, p.Definition, p.Parameters, p.NotScopes, p.Enforcement, p.Messages, p.Metadata, d}
 	from := c.after(WaitPolicy)
 	if p := a.content.new; p != nil && p.alike(next) {
 		a.content.new, from = next, a.content.from // nothing changes that would have to spread again
@@ -278,11 +279,10 @@ func (c *call) violations(r *resource) []violation {
 		for _, n := range p.NotScopes {
 			excluded = excluded || covers(n, r.Scope)
 		}
-		d := r.sub.definition(p.Definition)
-		if excluded || d == nil {
+		if excluded {
 			continue
 		}
-		content := d.content.at(c.now)
+		content := p.rule.content.at(c.now)
 		if content == nil || (strings.EqualFold(content.Mode, "Indexed") && !r.indexed()) {
 			continue
 		}

@@ -240,7 +240,7 @@ func deletePolicyDefinition(c *call) reply {
 		return empty(http.StatusNoContent)
 	}
 	for _, a := range sub.arm.policies {
-		if p := a.content.new; p != nil && sub.definition(p.Definition) == d {
+		if p := a.content.new; p != nil && p.rule == d {
 			return armError(http.StatusBadRequest, "PolicyDefinitionInUse", "The policy definition '"+d.Name+"' is assigned and cannot be deleted.")
 		}
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -201,7 +202,7 @@ func (c *call) operate(rel *Relationship, a *AccessAssignment, kind string, from
 	op := &RelationshipOperation{ID: c.s.newID(), Type: kind, Status: lagging[string]{old: "running", new: "succeeded", from: from}, Created: c.now}
 	rel.Operations = append(rel.Operations, op)
 	c.effect(rel.Customer, "access assignment", a.ID, from)
-	return empty(http.StatusAccepted).with("Retry-After", "10").
+	return empty(http.StatusAccepted).with("Retry-After", strconv.Itoa(seconds(c.s.Clock.Real(10*time.Second)))).
 		with("Location", c.s.URL+"/v1.0/tenantRelationships/delegatedAdminRelationships/"+rel.ID+"/operations/"+op.ID)
 }
 
