@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"causeway/internal/fault"
 	"causeway/internal/store"
@@ -139,10 +140,8 @@ func (d *Directory) importAccounts(ctx context.Context, tx *store.Tx, by Actor, 
 		}
 	}
 	var ready []item
-	total := 0
 	for i, c := range b.Companies {
 		for j, a := range c.Accounts {
-			total++
 			a.Org = orgs[i].ID
 			it := item{a, fmt.Sprintf("companies[%d].accounts[%d]", i, j)}
 			if inBook[a.Parent] && a.Parent != a.Alias {
@@ -159,10 +158,13 @@ func (d *Directory) importAccounts(ctx context.Context, tx *store.Tx, by Actor, 
 		ready = append(ready, waiting[ready[n].account.Alias]...)
 		delete(waiting, ready[n].account.Alias)
 	}
-	if len(ready) < total {
-		for _, list := range waiting {
+	for i, c := range b.Companies {
+		for j, a := range c.Accounts {
+			if !slices.ContainsFunc(waiting[a.Parent], func(it item) bool { return it.account.Alias == a.Alias }) {
+				continue
+			}
 			return fault.Refuse(fault.Refusal{
-				Field: list[0].place + ".parent", Code: "loop", Reason: fmt.Sprintf("%s is below itself.", list[0].account.Alias), Remedy: "Correct the parent of one of the accounts.",
+				Field: fmt.Sprintf("companies[%d].accounts[%d].parent", i, j), Code: "loop", Reason: fmt.Sprintf("%s is below itself.", a.Alias), Remedy: "Correct the parent of one of the accounts.",
 			})
 		}
 	}

@@ -41,9 +41,13 @@ type CLC struct {
 // one built in.
 func WithCLC(c CLC) Option {
 	return func(d *Directory) {
-		if c.Client == nil {
-			c.Client = &http.Client{}
+		client := http.Client{}
+		if c.Client != nil {
+			client = *c.Client
 		}
+		// A redirected login would carry the password to wherever it points.
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		c.Client = &client
 		if c.Timeout == 0 {
 			c.Timeout = 20 * time.Second
 		}
