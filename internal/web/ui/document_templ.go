@@ -875,7 +875,7 @@ func Customer(p CustomerPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "<table class=\"cw-table cw-providers\"><thead><tr><th scope=\"col\">Provider</th><th scope=\"col\">State</th><th scope=\"col\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "<table class=\"cw-table cw-providers\" data-many><thead><tr><th scope=\"col\">Provider</th><th scope=\"col\">State</th><th scope=\"col\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -18,7 +18,6 @@ import (
 	"causeway/internal/web/ui"
 
 	"github.com/a-h/templ"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -234,24 +233,33 @@ func look(t *testing.T, ctx context.Context, url string, p picture, axe, keep st
 			save(t, c, keep, p.name+"-phone-"+theme+".png")
 		}
 	}
-	if fail("narrow", chromedp.Do(c, chromedp.EmulateViewport(320, 700, chromedp.EmulateMobile))) {
-		return
-	}
-	wide, err := chromedp.Run(c, chromedp.Evaluate[string](`(() => {
-		const w = document.documentElement.clientWidth, out = [];
-		if (document.documentElement.scrollWidth > w) {
-			for (const e of document.querySelectorAll("body *")) {
-				const r = e.getBoundingClientRect();
-				if (r.right > w + 1 && r.width > 0 && !e.closest("svg")) out.push((e.className || e.tagName) + " to " + Math.round(r.right));
-			}
-			return "page is " + document.documentElement.scrollWidth + " wide: " + out.slice(0, 4).join("; ");
+	for _, w := range []int64{320, 720, 1024} {
+		if fail("width", chromedp.Do(c, chromedp.EmulateViewport(w, 700, chromedp.EmulateMobile))) {
+			return
 		}
-		return "";
-	})()`))
-	if !fail("width", err) && wide != "" {
-		t.Errorf("%s at 320 px scrolls sideways: %s", p.name, wide)
+		wide, err := chromedp.Run(c, chromedp.Evaluate[string](tooWide))
+		if !fail("width", err) && wide != "" {
+			t.Errorf("%s at %d px scrolls sideways: %s", p.name, w, wide)
+		}
+		if taking && w == 720 {
+			save(t, c, keep, p.name+"-tablet.png")
+		}
 	}
 }
+
+// tooWide names what reaches beyond the window, or "". Boxes may not hide it either.
+const tooWide = `(() => {
+	const w = document.documentElement.clientWidth, out = [];
+	for (const e of document.querySelectorAll("main *, .cw-sheet[open] *")) {
+		if (e.closest("svg, .cw-hide, .cw-tabs, .cw-exchange, dialog:not([open])") || e.matches("thead, thead *")) continue;
+		const r = e.getBoundingClientRect();
+		if (r.width > 0 && r.right > w + 1) out.push((e.className || e.tagName) + " to " + Math.round(r.right));
+		const panel = e.closest(".cw-panel");
+		if (panel && e.matches("td, .btn, .cw-tag") && r.width > 0 && r.right > panel.getBoundingClientRect().right + 1) out.push((e.className || e.tagName) + " leaves its panel");
+	}
+	if (document.documentElement.scrollWidth > w) out.push("page is " + document.documentElement.scrollWidth);
+	return out.slice(0, 5).join("; ");
+})()`
 
 func save(t *testing.T, c context.Context, dir, name string) {
 	png, err := chromedp.Run(c, chromedp.FullScreenshot(100))
@@ -263,5 +271,3 @@ func save(t *testing.T, c context.Context, dir, name string) {
 		t.Error(err)
 	}
 }
-
-var _ = emulation.SetDeviceMetricsOverride

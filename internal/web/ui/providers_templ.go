@@ -74,7 +74,7 @@ func Providers(p ProvidersPage) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<div class=\"cw-tablewrap\"><table class=\"cw-table cw-providers\"><thead><tr><th scope=\"col\">Provider</th><th scope=\"col\">State</th><th scope=\"col\">")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<div class=\"cw-tablewrap\"><table class=\"cw-table cw-providers\" data-many><thead><tr><th scope=\"col\">Provider</th><th scope=\"col\">State</th><th scope=\"col\">")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
