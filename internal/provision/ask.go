@@ -108,8 +108,14 @@ func (r *Runner) answer(ctx context.Context, j job.Job) error {
 	}
 	ctx = azure.WithCorrelation(ctx, azure.CorrelationID(row.ID))
 	result, err := r.reply(ctx, row)
-	if err != nil && azure.Classify(err) != azure.F && r.now().Sub(store.Time(row.AskedAt)) < Patience {
-		return job.Wait{Until: r.now().Add(500 * time.Millisecond), Why: err.Error()}
+	if err != nil && azure.Classify(err) != azure.F {
+		again := 500 * time.Millisecond
+		if f := fault.Of(err); f != nil && f.After > again {
+			again = f.After // asked earlier it would only push others back
+		}
+		if until := r.now().Add(again); until.Sub(store.Time(row.AskedAt)) < Patience {
+			return job.Wait{Until: until, Why: err.Error()}
+		}
 	}
 	p := sqlc.AnswerAskParams{ID: row.ID, AnsweredAt: store.Micros(r.now())}
 	if err != nil {

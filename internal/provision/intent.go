@@ -154,6 +154,7 @@ func (w *work) confirm(ctx context.Context, in intent, result any, then func(*st
 		return fmt.Errorf("confirm %s: %w", in.row.Name, err)
 	}
 	job.Point(place(in.row.Name) + ":confirmed")
+	*w.moved = true
 	return nil
 }
 

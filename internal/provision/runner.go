@@ -118,6 +118,7 @@ type work struct {
 	t          Tenant
 	s          StepRecord
 	cancelling bool
+	moved      *bool // something was confirmed in this run of the job
 }
 
 // tx commits together, and only while the job is ours.
@@ -147,11 +148,13 @@ var steps = map[Step]func(*work, context.Context) error{
 // advance is the handler of an onboarding's job: it goes from step to step
 // until one has to wait, is stuck, or the last is done.
 func (r *Runner) advance(ctx context.Context, j job.Job) error {
+	moved := false
 	for {
 		w, err := r.pickUp(ctx, j)
 		if err != nil {
 			return err
 		}
+		w.moved = &moved
 		ctx := azure.WithCorrelation(ctx, azure.CorrelationID(w.o.Correlation))
 		ctx = azure.WithRecorder(ctx, w.record)
 		switch w.o.State {
@@ -332,6 +335,9 @@ func (w *work) judge(ctx context.Context, err error) error {
 	case azure.R2:
 		if werr := w.wait(ctx, Running, job.Wait{Why: "Microsoft does not answer. We go on asking."}); !errors.As(werr, &wait) {
 			return werr
+		}
+		if *w.moved { // a new fault, not the old one again: the back-off begins anew
+			return job.Wait{Until: w.r.now().Add(time.Second), Why: err.Error()}
 		}
 		return err // the queue's back-off
 	case azure.R3:

@@ -240,11 +240,11 @@ func (w *world) wizard(a account.Actor, name, alias, login, prefix string) provi
 	at, err := w.run.StartAttestation(ctx, a, id, false, account.Contact{})
 	w.must(err)
 	w.must(w.sim.AcceptAttestation(at.ID))
-	at, err = w.run.Attestation(ctx, a, id)
-	w.must(err)
-	if at.State != "accepted" {
-		w.t.Fatalf("attestation is %s after it was accepted", at.State)
-	}
+	w.poll("the attestation to be accepted", func() bool {
+		at, err = w.run.Attestation(ctx, a, id)
+		w.must(err)
+		return at.State == "accepted"
+	})
 	return id
 }
 
