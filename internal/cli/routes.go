@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"causeway/internal/api"
 	"causeway/internal/store"
 )
 
@@ -17,6 +18,7 @@ func (a *App) routes() (http.Handler, error) {
 	root := http.NewServeMux()
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	root.HandleFunc("GET /readyz", a.ready)
+	root.Handle(api.Prefix+"/", a.API)
 	if a.Config.web() {
 		portal, err := a.portal()
 		if err != nil {

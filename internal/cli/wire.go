@@ -12,6 +12,7 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/agreement"
+	"causeway/internal/api"
 	"causeway/internal/azure"
 	"causeway/internal/azure/arm"
 	"causeway/internal/azure/graph"
@@ -51,6 +52,7 @@ type App struct {
 	Graph   *graph.Client
 	ARM     *arm.Client
 
+	API     *api.Server
 	Handler http.Handler
 }
 
@@ -119,6 +121,7 @@ func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 		return nil, err
 	}
 	a.housekeeping()
+	a.API = api.New(a.apiParts())
 	if a.Handler, err = a.routes(); err != nil {
 		return nil, err
 	}
@@ -148,6 +151,18 @@ func (a *App) microsoft(ctx context.Context) error {
 	a.Pipe = a.Pipe.With(a.Custody)
 	a.Partner, a.Graph, a.ARM = partnercenter.New(a.Pipe), graph.New(a.Pipe), arm.New(a.Pipe)
 	return nil
+}
+
+func (a *App) apiParts() api.Parts {
+	p := api.Parts{
+		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, People: a.People, Settings: a.Settings, Providers: a.Providers, Provision: a.Provision,
+		Terms: a.Terms, Signatures: a.Signatures, Signer: a.Signer, Guard: a.Guard, Desk: a.Desk, Mail: a.Mail, Custody: a.Custody,
+		PublicURL: a.Config.PublicURL, Version: Version(),
+	}
+	if a.Config.worker() {
+		p.Doctor = a.Doctor
+	}
+	return p
 }
 
 // Run listens on l and works until ctx ends; then running requests and jobs may
