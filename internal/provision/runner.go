@@ -284,7 +284,7 @@ func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...an
 }
 
 // pause is the error of a step that asked Microsoft and has to ask again. The
-// pause grows with the time already waited, a twentieth of it, so that asking
+// pause grows with the time already waited, a fortieth of it, so that asking
 // costs little and is never late by much; after the deadline somebody looks.
 func (w *work) pause(why string, deadline time.Duration) error {
 	waited := w.r.now().Sub(w.s.Started)
@@ -292,7 +292,7 @@ func (w *work) pause(why string, deadline time.Duration) error {
 		return stuck("", why+fmt.Sprintf(" This has lasted for %s, which is longer than Microsoft ever needed.", waited.Round(time.Second)),
 			"Look at the exchange, ask Microsoft's support with the ids it names, then try again.")
 	}
-	return job.Wait{Until: w.r.now().Add(min(max(waited/20, 100*time.Millisecond), 30*time.Second)), Why: why}
+	return job.Wait{Until: w.r.now().Add(min(max(waited/40, 100*time.Millisecond), 30*time.Second)), Why: why}
 }
 
 // forPerson is the error of a step that waits for a person: it costs nothing and
