@@ -96,7 +96,12 @@ func TestACustomerIsBilledOnceItHasAPlan(t *testing.T) {
 	one := account + "/customers/" + id + "?api-version=2024-04-01&expand=enabledAzurePlans"
 
 	p.as(home, "GET", one, nil).want(t, 404)
+	alias := func() answer {
+		return p.as(home, "PUT", aliasPath, props(map[string]any{"displayName": "x", "billingScope": strings.TrimPrefix(strings.Split(one, "?")[0], s.URL)}))
+	}
+	alias().want(t, 404, "BillingScopeNotFound")
 	p.buy(id)
+	alias().want(t, 404, "BillingScopeNotFound")
 	p.as(home, "GET", one, nil).want(t, 404)
 	s.Advance(3 * time.Minute)
 	if got := p.as(home, "GET", one, nil).want(t, 200); got.at("name") != id || got.at("properties.enabledAzurePlans.0.skuId") != "0001" {
@@ -105,6 +110,7 @@ func TestACustomerIsBilledOnceItHasAPlan(t *testing.T) {
 	if got := p.as(home, "GET", account+"/customers?api-version=2020-05-01", nil).want(t, 200); got.at("value.0.name") != id {
 		t.Errorf("customers = %s", got.raw)
 	}
+	alias().want(t, 201)
 	if got := p.as(p.armToken("", false), "GET", "/providers/Microsoft.Billing/billingAccounts?api-version=2024-04-01", nil).want(t, 200); got.at("value.0") != "" {
 		t.Errorf("the app alone sees %s", got.raw)
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -178,11 +179,13 @@ func (t *armTemplate) resource(raw any, parentType, parentName string, depth int
 	return out, nil
 }
 
+var errTooDeep = errors.New("expressions are nested too deeply")
+
 // resolve works out the expressions inside a value; what depends on things that do
 // not exist before a deployment stays as it is written.
 func (t *armTemplate) resolve(v any, depth int) (any, error) {
 	if depth > 40 {
-		return nil, fmt.Errorf("nested too deeply")
+		return nil, errTooDeep
 	}
 	switch x := v.(type) {
 	case map[string]any:
@@ -209,8 +212,9 @@ func (t *armTemplate) resolve(v any, depth int) (any, error) {
 		}
 		return out, nil
 	case string:
-		if y, err := evaluate(x, t.look(depth)); err == nil {
-			return y, nil
+		y, err := evaluate(x, t.look(depth))
+		if err == nil || errors.Is(err, errTooDeep) {
+			return y, err // a variable that names itself must end the whole
 		}
 	}
 	return v, nil

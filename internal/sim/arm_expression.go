@@ -113,7 +113,7 @@ func (p *expressionParser) value() (expression, error) {
 			}
 			k, err := index(look)
 			if n, is := number64(k); is {
-				if l, is := v.([]any); is && int(n) < len(l) && n >= 0 {
+				if l, is := v.([]any); is && n >= 0 && n < float64(len(l)) {
 					return l[int(n)], err
 				}
 				return nil, err
@@ -144,7 +144,7 @@ func (p *expressionParser) primary() (expression, error) {
 		return nil, fmt.Errorf("a text is not closed")
 	}
 	name := p.word()
-	if n, err := strconv.ParseFloat(name, 64); err == nil {
+	if n, err := strconv.ParseFloat(name, 64); err == nil && strings.ContainsAny(name[:1], "-0123456789") { // "inf" is no number here
 		return func(lookup) (any, error) { return n, nil }, nil
 	}
 	if name == "" || !p.take('(') {
