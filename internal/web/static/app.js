@@ -11,6 +11,7 @@
 //   data-search             gets the focus on "/"
 //   data-autosubmit         submits its form on change
 //   data-label-from="name"  button whose text follows the chosen radio's data-label
+//   data-unblocks="id"      on what was awaited: the button that was off until then works
 //   data-shows="id"         radio or checkbox: the element is visible only while it is chosen
 //   form                    one submission at a time, the button says data-busy meanwhile
 (() => {
@@ -238,7 +239,22 @@
     said = p.dataset.said;
   }
 
-  function ready(root) { hide(root); shows(); tick(); steps(); }
+  // What was awaited is there: the button that was off works, without a reload that would lose what was ticked
+  function unblock() {
+    for (const u of $$("[data-unblocks]")) {
+      const b = document.getElementById(u.dataset.unblocks);
+      if (!b || b.getAttribute("aria-disabled") !== "true") continue;
+      const why = document.getElementById(b.getAttribute("aria-describedby"));
+      if (why) why.remove();
+      b.removeAttribute("aria-disabled");
+      b.removeAttribute("aria-describedby");
+      b.type = "submit";
+      b.setAttribute("form", "wizard");
+      say("Accepted. You can go on.");
+    }
+  }
+
+  function ready(root) { hide(root); shows(); tick(); steps(); unblock(); }
   addEventListener("htmx:after:swap", () => ready(document), true);
   addEventListener("htmx:after:settle", () => ready(document), true);
   document.addEventListener("DOMContentLoaded", () => {

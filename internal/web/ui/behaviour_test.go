@@ -220,6 +220,59 @@ func TestCredentials(t *testing.T) {
 	b.becomes("and gone with the dialog", `!document.querySelector("#credentials").open && !document.body.innerHTML.includes("once-only")`)
 }
 
+// Microsoft's agreement is accepted elsewhere: the page notices, loses nothing that was typed, and goes on.
+func TestAcceptanceIsNoticed(t *testing.T) {
+	t.Parallel() // the page asks every five seconds
+	var mu sync.Mutex
+	a := ui.Attestation{URL: "/providers/01/attestation", Title: "Microsoft Customer Agreement", Company: "Contoso East LLC", State: "open", FrameURL: "/attestation",
+		First: ui.Field{ID: "signer_first", Label: "First name"}, Last: ui.Field{ID: "signer_last", Label: "Last name"}, Email: ui.Field{ID: "signer_email", Label: "E-mail"}}
+	asked, sent := make(chan string, 8), make(chan string, 1)
+	mux := pagesOf(nil)
+	mux.HandleFunc("GET /p/terms", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		d := partnerTerms
+		d.Accepted = false
+		wiz := wizard("terms", chosen(5), nil)
+		wiz.Next.Off = "Accept Microsoft's agreement above to continue"
+		_ = ui.WizardTerms(ui.WizardTermsPage{Wizard: wiz, For: "CTSE", Document: d, Attestation: a}).Render(r.Context(), w)
+	})
+	mux.HandleFunc("GET /providers/01/attestation", func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		now := a
+		mu.Unlock()
+		asked <- r.FormValue("state")
+		if r.FormValue("state") == now.State {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = ui.AttestationPart(now).Render(r.Context(), w)
+	})
+	mux.HandleFunc("POST /providers/01/wizard/terms", func(w http.ResponseWriter, r *http.Request) {
+		sent <- r.FormValue("accept_partner")
+		w.WriteHeader(http.StatusNoContent)
+	})
+	b := newTab(t, mux)
+	b.open("/p/terms")
+	b.click(`#accept_partner`)
+	b.click(`input[name="signer"][value="other"]`)
+	b.becomes("the other signatory's fields are shown", `!document.querySelector("#signer-other").hidden && document.querySelector("#signer-me").hidden`)
+	b.do("type", chromedp.SendKeys(chromedp.CSS("#signer_first"), "Chief"))
+	if got := <-asked; got != "open" {
+		t.Errorf("asked for state %q", got)
+	}
+	b.is("what is typed stays while nothing changed", `document.querySelector("#signer_first").value === "Chief"`)
+	mu.Lock()
+	a.State, a.Facts = "accepted", "By the Account Administrator."
+	mu.Unlock()
+	b.becomes("the acceptance is shown", `document.querySelector("#attestation .cw-tag").textContent.trim() === "Accepted"`)
+	b.becomes("the button works, and what was ticked is kept", `!document.querySelector("#wizard-next").hasAttribute("aria-disabled") && document.querySelector("#accept_partner").checked`)
+	b.click("#wizard-next")
+	if got := <-sent; got != "7" {
+		t.Errorf("accepted version %q, want 7", got)
+	}
+}
+
 // stream plays the server of a provider that is being made: it can fall silent, break and come back.
 type stream struct {
 	mu      sync.Mutex

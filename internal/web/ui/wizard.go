@@ -244,10 +244,12 @@ type DocSection struct {
 	Paragraphs []string
 }
 
-// Attestation is Microsoft's agreement. It is a fragment of its own, GET
-// /providers/{id}/attestation, asked every five seconds while State is "open".
-// POST to the same URL starts it: signer (me, other), signer_first, signer_last,
-// signer_email; and again with resend=1.
+// Attestation is Microsoft's agreement. It is a fragment of its own, AttestationPart:
+// GET /providers/{id}/attestation?state=open, asked every five seconds while State is
+// open or sent; it answers 204 as long as that is still the state, so that nobody loses
+// what is being typed. Once accepted the wizard's button works without a reload.
+// POST to the same URL starts it, also as an htmx request that wants the fragment:
+// signer (me, other), signer_first, signer_last, signer_email, send=1.
 type Attestation struct {
 	URL        string // of the fragment and of its POST
 	Title      string // "Microsoft Customer Agreement"
@@ -262,6 +264,7 @@ type Attestation struct {
 	Facts      string // accepted: "by Avery Howard on 23 Nov 2026, 14:08"; sent: "to … on …; reminder …"
 	ResendOff  string
 	Withdraw   *Action // sent: take the invitation back
+	Error      string  // why it could not be started
 	Public     bool    // on the second signatory's page: no choice of signer
 	Second     bool    // there it follows the partner's terms
 }
