@@ -89,13 +89,14 @@ func tooMany(until, now time.Time) *fault.Error {
 	return e
 }
 
-// forgive takes a good try back out of the counters.
+// forgive takes a good try back out of the counters, in the order in which count
+// moves them: else two sign-ins could wait for each other for ever.
 func forgive(ctx context.Context, q *sqlc.Queries, t tries) error {
 	if err := q.Forget(ctx, t.pair); err != nil {
 		return err
 	}
-	if err := q.Forgive(ctx, t.name); err != nil {
+	if err := q.Forgive(ctx, t.source); err != nil {
 		return err
 	}
-	return q.Forgive(ctx, t.source)
+	return q.Forgive(ctx, t.name)
 }

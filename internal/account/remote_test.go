@@ -183,10 +183,31 @@ func TestARemoteDirectoryTellsWhatItsAdministratorAdministers(t *testing.T) {
 			t.Errorf("nothing changed, and %d entries were written", n)
 		}
 
-		// Another organization with the same login sees none of Contoso's accounts.
+		// Another organization with the same login sees none of Contoso's accounts and changes none.
+		s.accounts[1]["BusinessName"] = "Renamed since"
 		_, err = b.Connect(t.Context(), b.other, "ctso-admin", adminPassword)
 		refused(t, err, fault.Forbidden, "login", "other-organization")
+		if got, err := b.Account(t.Context(), "CTSO"); err != nil || got.Name != "Contoso CTSO" {
+			t.Errorf("%+v, %v", got, err)
+		}
 	})
+}
+
+func TestAPasswordDoesNotFollowARedirect(t *testing.T) {
+	var heard atomic.Int64
+	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { heard.Add(1) }))
+	defer thief.Close()
+	s := clc(t)
+	s.trouble = func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, thief.URL, http.StatusTemporaryRedirect)
+		return true
+	}
+	b := newBook(t, storetest.SQLite(t), s.directory(account.CLC{Client: &http.Client{}}))
+	_, err := b.Connect(t.Context(), b.member, "ctso-admin", adminPassword)
+	refused(t, err, fault.Unavailable, "", "directory-unavailable")
+	if heard.Load() != 0 {
+		t.Error("the password went on to another server")
+	}
 }
 
 func TestARemoteDirectoryCannotBeAskedAgain(t *testing.T) {
@@ -247,10 +268,6 @@ func TestARemoteDirectoryInTrouble(t *testing.T) {
 		{"too many calls", "/login", text(429, "")},
 		{"the login is a page", "/login", text(200, "<html>maintenance</html>")},
 		{"the login has no token", "/login", text(200, "{}")},
-		{"the login points elsewhere", "/login", func(w http.ResponseWriter) {
-			w.Header().Set("Location", "http://127.0.0.1:1/steal")
-			w.WriteHeader(307)
-		}},
 		{"it hangs", "/login", nil},
 		{"it hangs up", "/GetAccounts/JSON", func(w http.ResponseWriter) { panic(http.ErrAbortHandler) }},
 		{"accounts fail", "/GetAccounts/JSON", text(503, "")},
