@@ -85,6 +85,7 @@ func start() (string, error) {
 	}
 	slices.Sort(bins)
 	bin := bins[len(bins)-1]
+	sweep()
 	dir, err := os.MkdirTemp("", "cwpg") // short: a socket's path holds 107 bytes
 	if err != nil {
 		return "", err
@@ -139,6 +140,26 @@ func start() (string, error) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// sweep removes what servers of earlier test programs left behind: they die with
+// their program and cannot tidy up.
+func sweep() {
+	old, err := filepath.Glob(filepath.Join(os.TempDir(), "cwpg*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range old {
+		body, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid")) // #nosec G304 -- our own folders
+		if err != nil {
+			continue // being made just now
+		}
+		first, _, _ := strings.Cut(string(body), "\n")
+		pid, err := strconv.Atoi(first)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir) // somebody else may be quicker
 		}
 	}
 }
