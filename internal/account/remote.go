@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"causeway/internal/account/sqlc"
@@ -52,11 +53,14 @@ func WithCLC(c CLC) Option {
 			c.Timeout = 20 * time.Second
 		}
 		c.Base = strings.TrimSuffix(c.Base, "/")
-		d.source = &clc{c}
+		d.source = &clc{CLC: c}
 	}
 }
 
-type clc struct{ CLC }
+type clc struct {
+	CLC
+	plain atomic.Bool // this server knows the v1 calls without /JSON behind their names
+}
 
 func (*clc) name() string { return SourceCLC }
 
@@ -343,10 +347,20 @@ func (c *clc) logon(ctx context.Context) ([]*http.Cookie, error) {
 	return cookies, nil
 }
 
-// v1 makes one v1 call. Without /JSON behind its name the real API answers XML.
+// v1 makes one v1 call. Without /JSON behind its name the real API answers XML;
+// servers that were built after its documents know only the plain name.
 func (c *clc) v1(ctx context.Context, call, bearer string, cookies []*http.Cookie, in, out any) error {
 	var raw json.RawMessage
-	status, err := c.post(ctx, "/REST/"+call+"/JSON", bearer, cookies, in, &raw)
+	path := "/REST/" + call
+	status, err := http.StatusNotFound, error(nil)
+	if !c.plain.Load() {
+		status, err = c.post(ctx, path+"/JSON", bearer, cookies, in, &raw)
+	}
+	if err == nil && status == http.StatusNotFound {
+		if status, err = c.post(ctx, path, bearer, cookies, in, &raw); err == nil && status == http.StatusOK {
+			c.plain.Store(true)
+		}
+	}
 	if err != nil {
 		return err
 	}
