@@ -67,12 +67,20 @@ func TestMicrosoftsSubscriptionClientWorksUnmodified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := poller.Poll(ctx); err != nil || poller.Done() {
-		t.Fatalf("done before its wait: %v", err)
+	poll := func() {
+		t.Helper()
+		resp, err := poller.Poll(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if poll(); poller.Done() {
+		t.Fatal("done before its wait")
 	}
 	a.s.Advance(time.Minute)
-	if _, err := poller.Poll(ctx); err != nil || !poller.Done() {
-		t.Fatalf("not done after its wait: %v", err)
+	if poll(); !poller.Done() {
+		t.Fatal("not done after its wait")
 	}
 	made := must[armsubscription.AliasClientCreateResponse](t)(poller.Result(ctx))
 	id := *made.Properties.SubscriptionID
@@ -145,7 +153,7 @@ func TestMicrosoftsIdentityAndRoleClientsWorkUnmodified(t *testing.T) {
 	for range 2 { // 201, then 200
 		must[armauthorization.RoleAssignmentsClientCreateResponse](t)(assignments.Create(ctx, scope, name, body, nil))
 	}
-	if _, err := assignments.Create(ctx, scope, "15c5a614-a7d6-4502-b150-c2fb455033ff", body, nil); !errors.As(err, &refused) || refused.ErrorCode != "RoleAssignmentExists" || refused.StatusCode != 409 {
+	if _, err := assignments.Create(ctx, scope, "15c5a614-a7d6-4502-b150-c2fb455033ff", body, nil); !errors.As(err, &refused) || refused.ErrorCode != "RoleAssignmentExists" || refused.StatusCode != http.StatusConflict {
 		t.Errorf("under another name: %v", err)
 	}
 	if _, err := subscriptions.Get(ctx, subID, nil); err != nil {
@@ -163,7 +171,7 @@ func TestMicrosoftsIdentityAndRoleClientsWorkUnmodified(t *testing.T) {
 		t.Errorf("foreign groups = %d, want the partner's", foreign)
 	}
 	must[armauthorization.RoleAssignmentsClientDeleteResponse](t)(assignments.Delete(ctx, scope, name, nil))
-	if _, err := assignments.Get(ctx, scope, name, nil); !errors.As(err, &refused) || refused.StatusCode != 404 {
+	if _, err := assignments.Get(ctx, scope, name, nil); !errors.As(err, &refused) || refused.StatusCode != http.StatusNotFound {
 		t.Errorf("after its deletion: %v", err)
 	}
 }
@@ -219,11 +227,11 @@ func TestMicrosoftsIdentityClientIsRefusedWithoutConsent(t *testing.T) {
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: o.ClientOptions, DisableInstanceDiscovery: true}))
 	_, err := app.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://management.azure.com/.default"}})
 	var failed *azidentity.AuthenticationFailedError
-	if !errors.As(err, &failed) || failed.RawResponse == nil || failed.RawResponse.StatusCode != 400 {
+	if !errors.As(err, &failed) || failed.RawResponse == nil || failed.RawResponse.StatusCode != http.StatusBadRequest {
 		t.Errorf("err = %v", err)
 	}
 	p := newPartner(t, s)
-	if got := p.grant(tenantID, url.Values{"grant_type": {"client_credentials"}, "resource": {"https://management.azure.com/"}}); got.status != 400 || got.body["error_codes"].([]any)[0] != 700016.0 {
+	if got := p.grant(tenantID, url.Values{"grant_type": {"client_credentials"}, "resource": {"https://management.azure.com/"}}); got.status != 400 || got.at("error_codes.0") != "700016" {
 		t.Errorf("token = %s", got.raw)
 	}
 }

@@ -48,7 +48,7 @@ func validateDeployment(c *call) reply {
 		return armError(http.StatusBadRequest, "InvalidDeployment", "The 'location' property must be specified for deployments at the subscription scope.")
 	case p.Template == nil:
 		return armError(http.StatusBadRequest, "InvalidRequestContent", "The request content is invalid: 'properties.template' is missing.")
-	case !strings.EqualFold(p.Mode, "Incremental") && !(group != "" && strings.EqualFold(p.Mode, "Complete")):
+	case !strings.EqualFold(p.Mode, "Incremental") && (group == "" || !strings.EqualFold(p.Mode, "Complete")):
 		return armError(http.StatusBadRequest, "InvalidDeployment", "The deployment mode '"+p.Mode+"' is not valid here.")
 	}
 	t := &armTemplate{sub: sub, scope: scope, parameters: map[string]any{}, body: p.Template}

@@ -66,12 +66,16 @@ func (p *expressionParser) take(ch byte) bool {
 	return false
 }
 
+func letterOrDigit(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
 func (p *expressionParser) word() string {
 	p.space()
 	from := p.i
 	for p.i < len(p.text) {
 		ch := p.text[p.i]
-		if !(ch == '_' || ch == '-' || ch >= '0' && ch <= '9' || ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z') {
+		if ch != '_' && ch != '-' && !letterOrDigit(rune(ch)) {
 			break
 		}
 		p.i++

@@ -235,7 +235,8 @@ func patterned(pattern, s string) bool {
 	for i := range len(pattern) {
 		p, ch := pattern[i], s[i]
 		digit, letter := ch >= '0' && ch <= '9', ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z'
-		if !(p == '.' || p == '#' && digit || p == '?' && letter || p == ch) {
+		matches := p == '.' || p == '#' && digit || p == '?' && letter || p == ch
+		if !matches {
 			return false
 		}
 	}

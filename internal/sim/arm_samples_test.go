@@ -65,10 +65,15 @@ func TestAzureSamplesAreAnsweredAsDocumented(t *testing.T) {
 			if tc.prepare != nil {
 				tc.prepare(&azure{partner: p, agent: p.user})
 				user := p.as(p.tokenFor("https://api.partnercenter.microsoft.com", "", true), "GET", "/v1/customers/"+tenantID+"/users", nil).want(t, 200).at("items.0.id")
-				want.Request.Body.(map[string]any)["properties"].(map[string]any)["principalId"] = user
+				body, _ := want.Request.Body.(map[string]any)
+				members, is := body["properties"].(map[string]any)
+				if !is {
+					t.Fatal("the sample has no properties")
+				}
+				members["principalId"] = user
 			}
 
-			got, body := send(t, p, want, "", nil)
+			got, body := send(t, p, want, "", nil) //nolint:bodyclose // send has read and closed it
 
 			if got.StatusCode != want.Response.Status {
 				t.Fatalf("status %d, documented %d: %s", got.StatusCode, want.Response.Status, body)

@@ -140,7 +140,7 @@ func (d *clcWorld) seed(seed Directory) error {
 	named := map[string]bool{}
 	for _, a := range seed.Accounts {
 		if n := len(a.Alias); n < 2 || n > 4 || strings.ContainsFunc(a.Alias, func(r rune) bool {
-			return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+			return !letterOrDigit(r)
 		}) {
 			return fmt.Errorf("the account alias %q is not 2 to 4 letters and digits", a.Alias)
 		}

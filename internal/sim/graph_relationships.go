@@ -272,7 +272,7 @@ func listRelationships(c *call) reply {
 	}
 	property, direction, _ := strings.Cut(c.query("$orderby"), " ")
 	slices.SortFunc(found, func(a, b *Relationship) int {
-		order := 0
+		var order int
 		switch strings.ToLower(property) {
 		case "displayname":
 			order = strings.Compare(a.Name, b.Name)

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// graphWorld is what Graph holds beside GDAP relationships.
-type graphWorld struct{}
-
 // registerGraph adds the routes of Microsoft Graph.
 func (s *Server) registerGraph() {
 	const rel = "/v1.0/tenantRelationships/delegatedAdminRelationships"

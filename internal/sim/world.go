@@ -23,7 +23,6 @@ type world struct {
 	refresh      map[string]*refreshToken
 	codes        map[string]*authCode
 	arm          armWorld
-	graph        graphWorld
 	clc          clcWorld
 }
 
