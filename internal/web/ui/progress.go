@@ -171,6 +171,7 @@ type ProviderView struct {
 	LogFoot    Foot
 	Notes      []Note
 	CancelInfo *CancelInfo
+	CancelOff  string // why this person may not cancel
 }
 
 // SubscriptionRow is a subscription and the provider that stands for it.
@@ -246,8 +247,12 @@ type Receipt struct {
 }
 
 func (p ProviderView) headActions() []Action {
-	return []Action{
+	var list []Action
+	if p.CancelInfo != nil {
+		list = append(list, Action{ID: "cancel-provider", Label: "Cancel…", Variant: "ghost", Dialog: "cancel", Off: p.CancelOff})
+	}
+	return append(list, []Action{
 		{ID: "add-subscription", Label: "Add a subscription", Post: "/providers/new", Fields: []Pair{{"tenant", p.ID}}, Off: p.AddOff},
 		{ID: "open-azure", Label: "Open Azure portal", After: "external-link", Variant: "primary", Href: p.PortalURL, NewTab: true},
-	}
+	}...)
 }

@@ -139,6 +139,7 @@ type Preset struct {
 // account, provider and text to /requests.
 type WizardAccountPage struct {
 	Wizard        Wizard
+	Organization  bool   // the organization itself pays: nothing to connect, one account
 	Chosen        []Pair // what was chosen so far: label, value
 	Connection    *Connection
 	ConnectUser   string // kept after a refusal
@@ -215,13 +216,15 @@ type AddressSuggestion struct {
 // Microsoft's agreement lives in its own fragment, see Attestation.
 type WizardTermsPage struct {
 	Wizard      Wizard
-	For         string // "CTSE"
+	Microsoft   *Document // instead of Attestation: the tenant exists, and its agreement covers this too. Field: accept_microsoft
+	For         string    // "CTSE"
 	Document    Document
 	Attestation Attestation
 }
 
 // Document is the partner's terms.
 type Document struct {
+	Field       string // name of its box; empty: accept_partner
 	Title       string // "CenturyLink Cloud Integration terms"
 	Version     string // id posted on acceptance
 	Facts       string // "Version 7 · in force since 1 Sep 2026 · United States"
@@ -305,4 +308,11 @@ type SignPage struct {
 	Errors     Errors
 	URL        string // "/sign/{token}"
 	MayDecline bool
+}
+
+func (d Document) field() string {
+	if d.Field == "" {
+		return "accept_partner"
+	}
+	return d.Field
 }
