@@ -28,13 +28,7 @@ func (r *Runner) verdict(ctx context.Context, chain []account.Account, budget mo
 	budget = inCurrencyOf(budget, chain[0])
 	in := eligibility.Input{
 		Settings: eligibility.Settings{Countries: rules.Countries, RefusePublicSector: !rules.PublicSector, MaxPerDay: rules.PerAccountAndDay},
-		Budget:   budget, At: now, Words: eligibility.Words{Account: brand.AccountWord, Partner: brand.Partner},
-	}
-	for _, a := range chain {
-		in.Chain = append(in.Chain, eligibility.Account{
-			Alias: string(a.Alias), Name: a.Name, Parent: string(a.Parent), Country: a.Address.Country, Billable: a.Billable, Reseller: a.Reseller,
-			Demo: a.Demo, Internal: a.Internal, PublicSector: a.PublicSector, Disabled: a.Disabled, CreditLimit: a.CreditLimit,
-		})
+		Chain:    account.FactsOf(chain), Budget: budget, At: now, Words: eligibility.Words{Account: brand.AccountWord, Partner: brand.Partner},
 	}
 	taken = money.Zero(budget.Currency())
 	open, err := sqlc.New(r.db.Read()).OpenOfAccount(ctx, string(alias))

@@ -71,7 +71,7 @@ func (w *work) finish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.r.people.PlaceTx(ctx, tx, account.Actor{Name: "the platform"}, w.o.Org, presets(w.t.Details.Address.Country)); err != nil {
+		if err := w.r.people.PlaceTx(ctx, tx, account.System(), w.o.Org, account.DefaultPresets(w.t.Details.Address.Country)); err != nil {
 			return err
 		}
 		if err := w.say(ctx, tx, provider.Done, "Ready"); err != nil {
@@ -212,29 +212,4 @@ func (w *work) readyMail(ctx context.Context, receipt []byte) (support.Message, 
 		}
 	}
 	return support.ReadyMail(brand, m), nil
-}
-
-// presets are the three placements that an organization starts with (N-17):
-// small, usual and large, in the region nearest to its country.
-func presets(country string) []account.Preset {
-	region := "eastus"
-	switch country {
-	case "GB", "IE":
-		region = "uksouth"
-	case "DE", "FR", "NL", "BE", "AT", "CH", "ES", "IT", "PL", "SE", "NO", "DK", "FI", "PT", "GR", "CZ":
-		region = "westeurope"
-	case "JP", "KR", "CN", "HK", "TW":
-		region = "japaneast"
-	case "IN", "SG", "TH", "AU", "NZ":
-		region = "southeastasia"
-	case "BR", "AR", "CL":
-		region = "brazilsouth"
-	case "CA":
-		region = "canadacentral"
-	}
-	return []account.Preset{
-		{Name: "Small", Region: region, Size: "Standard_B2s", Network: "10.10.0.0/16"},
-		{Name: "Usual", Region: region, Size: "Standard_D2s_v5", Network: "10.20.0.0/16"},
-		{Name: "Large", Region: region, Size: "Standard_D8s_v5", Network: "10.30.0.0/16"},
-	}
 }
