@@ -2,71 +2,72 @@ package ui
 
 // DocumentPage is GET /terms/{id}: a version of the partner's terms, for everybody.
 type DocumentPage struct {
-	Brand      Brand
-	Title      string
-	Facts      string // "Version 7 · in force since 1 Sep 2026 · United States"
-	Hash       string // the text's fingerprint, as receipts name it
-	HTML       string // safe: made by package agreement
-	Link       string // where the original is, if elsewhere
-	CompareURL string
-	Changes    string // "Changed since version 6: section 2."
+	Brand    Brand
+	Shell    *Shell // nil for who is not signed in
+	Document Document
+	Hash     string // the text's fingerprint, as receipts name it
+	Back     Link
 }
 
 // ComparePage is GET /terms/{id}/compare: what changed since the version before.
 type ComparePage struct {
 	Brand   Brand
+	Shell   *Shell
 	Title   string // "CenturyLink Cloud Integration terms"
-	From    string // "version 6"
-	To      string
-	Note    string // what the partner says about it
-	BackURL string
-	Changes []DocumentChange
+	Former  string // "Version 6, in force since 1 Feb 2026"
+	Newer   string
+	Changes []TextChange
+	Back    Link
 }
 
-// DocumentChange is one section that differs.
-type DocumentChange struct {
-	Kind    string // added, removed, changed
+// TextChange is one section that differs.
+type TextChange struct {
 	Section string
-	Was     string // safe HTML; "" if the section is new
-	Is      string // safe HTML; "" if it is gone
+	Was     string // "" if the section is new
+	Is      string // "" if it is gone
 }
 
-func (c DocumentChange) look() Look {
-	switch c.Kind {
-	case "added":
+func (c TextChange) tag() Look {
+	switch {
+	case c.Was == "":
 		return Look{"New", "plus", ToneOK}
-	case "removed":
+	case c.Is == "":
 		return Look{"Removed", "circle-minus", ToneStuck}
 	default:
 		return Look{"Changed", "pencil", ToneWaiting}
 	}
 }
 
-// RepresentativePage is GET /providers/existing (C-31): an existing Azure account is moved by staff.
+// ContactPage is GET /providers/existing (C-31): an existing Azure account is moved by staff.
 // Its form posts kind=contact and text to /requests.
-type RepresentativePage struct {
-	Shell    Shell
-	Phone    string // the representative's; empty: none
-	AnswerBy string // "25 Nov 2026, 12:00"
-	Off      string // why this person may not ask
-	Text     string
-	Error    string
+type ContactPage struct {
+	Shell  Shell
+	Points []string // what to have at hand
+	Text   string
+	Error  string
+	Off    string
+	Back   string // URL
 }
 
 // SearchPage is GET /search?q=.
 type SearchPage struct {
-	Shell Shell
-	Query string
-	Text  string // "“contoso”: 3 hits"
-	Hits  []Hit
+	Shell  Shell
+	Query  string
+	Groups []SearchGroup
 }
 
-// Hit is one result.
-type Hit struct {
-	Kind  string // Provider, Customer, Request, or the word for a billing account
+// SearchGroup is one kind of result.
+type SearchGroup struct {
+	Title string
+	Rows  []SearchRow
+}
+
+// SearchRow is one result.
+type SearchRow struct {
 	Title string
 	Under string
 	Href  string
+	Icon  string
 	State State
 }
 
@@ -75,24 +76,13 @@ type CustomerPage struct {
 	Shell     Shell
 	Name      string
 	Facts     []KV
-	Tenants   []TenantRow
+	Tenants   []KV // domain → id, legal entity
 	Providers []ProviderRow
 	Accounts  []AccountRow
-	People    []KV
+	People    []PersonRow
 	Requests  []RequestRow
-	Presets   []Preset
 	Actions   []Action
 	Notes     []Note
-}
-
-// TenantRow is one tenant of a customer.
-type TenantRow struct {
-	Domain  string
-	ID      string // Azure's
-	Entity  string // legal entity
-	State   string
-	Account string
-	Since   string
 }
 
 // OutboxPage is GET /staff/mail. "Send again" is POST /staff/mail/{id}/retry.

@@ -52,12 +52,14 @@ func restPictures() []picture {
 	refused.AskOff = "An exception is already asked for."
 
 	people := ui.PeoplePage{Shell: shell("People and roles", "people"), Roles: roles, Foot: ui.Foot{Text: "3 people"}, Rows: []ui.PersonRow{
-		{ID: "1", Email: "administrator@contoso.example", Role: "Administrator", State: "Active", Tone: ui.ToneOK, Last: "Now", You: true, Active: true},
-		{ID: "2", Name: "Field services desk", Email: "member@contoso.example", Role: "Member", RoleValue: "member", State: "Active", Tone: ui.ToneOK, Last: "Yesterday, 17:20", Active: true},
-		{ID: "3", Email: "cloud-team@contoso.example", Role: "Member", RoleValue: "member", State: "Not signed in yet", Tone: ui.ToneWaiting, Last: "never", Active: true}},
-		Actions: []ui.Action{{ID: "own-password", Label: "Change my password…", Dialog: "password-dialog"}, {ID: "add-person", Label: "Add a person…", Icon: "user-plus", Variant: "primary", Dialog: "person-dialog"}},
-		Form: ui.PersonForm{Name: ui.Field{ID: "person-name", Name: "name", Label: "Name"}, Email: ui.Field{ID: "person-email", Name: "email", Label: "E-mail", Type: "email"}, Password: ui.Field{ID: "person-password", Name: "password", Label: "First password", Type: "password", Hint: "At least 12 characters."},
-			Role: ui.Field{ID: "role", Label: "Role", Type: "select", Options: []ui.Option{{Value: "member", Label: "Member"}, {Value: "administrator", Label: "Administrator"}}}}}
+		{Email: "administrator@contoso.example", Role: "Administrator", State: "Active", Tone: ui.ToneOK, Last: "Now", You: true, Actions: []ui.Action{{ID: "own", Label: "Change password…", Size: "sm", Dialog: "password-dialog"}}},
+		{Email: "member@contoso.example", Role: "Member", State: "Active", Tone: ui.ToneOK, Last: "Yesterday, 17:20", Actions: []ui.Action{{ID: "role-2", Label: "Change role…", Size: "sm", Dialog: "role-dialog"}}},
+		{Email: "cloud-team@contoso.example", Role: "Member", State: "Invited", Tone: ui.ToneWaiting, Last: "Never"}},
+		Change: true, Actions: []ui.Action{{ID: "invite", Label: "Invite a person…", Icon: "user-plus", Variant: "primary", Dialog: "invite-dialog"}},
+		Forms: []ui.FormDialog{{ID: "invite-dialog", Title: "Invite a person", Text: "They get a mail with a link that works for 7 days.", Action: "/people", Button: "Invite",
+			Fields: []ui.Field{{ID: "invite-email", Name: "email", Label: "E-mail", Type: "email"}, {ID: "invite-role", Name: "role", Label: "Role", Type: "select", Options: []ui.Option{{Value: "member", Label: "Member"}, {Value: "administrator", Label: "Administrator"}}}}},
+			{ID: "password-dialog", Title: "Change your password", Action: "/people/password", Button: "Change password", Fields: []ui.Field{{ID: "old", Label: "Present password", Type: "password"}, {ID: "new", Label: "New password", Type: "password", Hint: "At least 12 characters."}}},
+			{ID: "role-dialog", Title: "Change the role of member@contoso.example", Action: "/people/2", Button: "Change role", Fields: []ui.Field{{ID: "role", Label: "Role", Type: "select", Options: []ui.Option{{Value: "member", Label: "Member"}}}}}}}
 
 	services := ui.ServicesPage{Shell: shell("Azure services offered", "services"), Title: "Azure services offered", Version: "Version 12, in force since 1 Oct 2026", CanAsk: true, Feedback: brand.FeedbackEmail,
 		Filter:  ui.Filter{Action: "/services", Placeholder: "Service or resource type", Chips: []ui.Chip{{"All", 212, "/services", true}, {"Offered", 148, "?offered=yes", false}, {"Not offered", 64, "?offered=no", false}}},
@@ -75,19 +77,20 @@ func restPictures() []picture {
 	public.Public = true
 
 	invite := people
-	invite.Form.Errors = ui.Errors{{Field: "person-email", Label: "E-mail", Reason: "member@contoso.example is here already.", Remedy: "Change the role instead."}}
-	invite.Form.Email.Error = invite.Form.Errors.For("person-email")
+	invite.Forms = append([]ui.FormDialog{}, people.Forms...)
+	invite.Forms[0].Errors = ui.Errors{{Field: "invite-email", Label: "E-mail", Reason: "member@contoso.example is here already.", Remedy: "Change the role instead."}}
 
-	document := ui.DocumentPage{Brand: brand, Title: partnerTerms.Title, Facts: partnerTerms.Facts, HTML: "<h2>1. What you order</h2><p>An Azure tenant and subscription in your company's name.</p><h2>2. Charges</h2><ul><li>Usage is charged monthly.</li></ul>", Hash: "51be…0c7d", Changes: partnerTerms.Changes, CompareURL: "#", Link: "https://partner.example/terms"}
-	compare := ui.ComparePage{Brand: brand, Title: partnerTerms.Title, From: "version 6", To: "version 7", Note: "The invoice line has a name of its own.", BackURL: "/terms/7", Changes: []ui.DocumentChange{
-		{Kind: "changed", Section: "2. Charges", Was: "<p>Usage is charged monthly to the CLC Account named in the order.</p>", Is: "<p>Usage is charged monthly to the CLC Account named in the order, as the line “Integrated Azure Services Usage”.</p>"}, {Kind: "added", Section: "5. Off-boarding", Is: "<p>A request ends it.</p>"}, {Kind: "removed", Section: "6. Fees", Was: "<p>None.</p>"}}}
-	existing := ui.RepresentativePage{Shell: shell("Existing Azure account", "providers"), Phone: "+1 800 555 0100", AnswerBy: "25 Nov 2026, 12:00"}
-	found := ui.SearchPage{Shell: shell("Search", ""), Query: "contoso", Text: "“contoso”: 3 hits", Hits: []ui.Hit{{"Provider", "Contoso analytics", "contosoanalytics.onmicrosoft.com", "/providers/1", ui.StateInProgress}, {"Provider", "Contoso production", "contosoprod.onmicrosoft.com", "/providers/4", ui.StateReady}, {"CLC Account", "CTSE · Contoso East LLC", "Chicago, IL", "/accounts/CTSE", ""}}}
+	document := ui.DocumentPage{Brand: brand, Document: partnerTerms, Hash: "51be…0c7d", Back: ui.Link{Label: "Back", Href: "/signin"}}
+	within := shell("Terms", "")
+	compare := ui.ComparePage{Brand: brand, Shell: &within, Title: partnerTerms.Title, Former: "Version 6, in force since 1 Feb 2026", Newer: "Version 7, in force since 1 Sep 2026", Back: ui.Link{Label: "Back", Href: "/providers"}, Changes: []ui.TextChange{
+		{Section: "2. Charges", Was: "Usage is charged monthly to the CLC Account named in the order.", Is: "Usage is charged monthly to the CLC Account named in the order, as the line “Integrated Azure Services Usage”."}, {Section: "5. Off-boarding", Is: "A request ends it."}, {Section: "6. Fees", Was: "None."}}}
+	existing := ui.ContactPage{Shell: shell("Existing Azure account", "providers"), Back: "/providers", Points: []string{"The domain of your Azure account", "Who is its Azure administrator", "Who supports it today, and until when"}}
+	found := ui.SearchPage{Shell: shell("Search", ""), Query: "contoso", Groups: []ui.SearchGroup{{"Providers", []ui.SearchRow{{"Contoso analytics", "contosoanalytics.onmicrosoft.com", "/providers/1", "cloud", ui.StateInProgress}, {"Contoso production", "contosoprod.onmicrosoft.com", "/providers/4", "cloud", ui.StateReady}}}, {"CLC Accounts", []ui.SearchRow{{"CTSE · Contoso East LLC", "Chicago, IL", "/accounts/CTSE", "landmark", ""}}}}}
 
 	s := customer("Not found", "")
 	list := []picture{
 		{"signin", ui.SignIn(signin)}, {"signin-wrong", ui.SignIn(wrong)}, {"requests", ui.Requests(requests)}, {"requests-new", ui.Requests(asking)}, {"requests-none", ui.Requests(noRequests)},
-		{"accounts", ui.Accounts(accounts)}, {"account", ui.Account(account)}, {"account-refused", ui.Account(refused)}, {"people", ui.People(people)}, {"people-invite-refused", ui.People(invite)}, {"terms", ui.DocumentText(document)}, {"terms-compare", ui.CompareText(compare)}, {"existing", ui.Representative(existing)}, {"search", ui.SearchResults(found)}, {"services", ui.Services(services)},
+		{"accounts", ui.Accounts(accounts)}, {"account", ui.Account(account)}, {"account-refused", ui.Account(refused)}, {"people", ui.People(people)}, {"people-invite-refused", ui.People(invite)}, {"terms", ui.Terms(document)}, {"terms-compare", ui.Compare(compare)}, {"existing", ui.Existing(existing)}, {"search", ui.SearchResults(found)}, {"services", ui.Services(services)},
 		{"help", ui.Help(help)}, {"help-public", ui.Help(public)},
 		{"error-404", ui.Problem(ui.NotFound(brand, &s))}, {"error-403", ui.Problem(ui.Forbidden(brand, &s, "Only an Administrator of Contoso, Ltd. can see credentials. Ask one of them."))}, {"error-500", ui.Problem(ui.Broken(brand, nil, "0193c5a2-7f1e-7b3c-9a50-2f6d8e4b1c77"))},
 	}
@@ -143,10 +146,10 @@ func staffPictures() []picture {
 		Rows: []ui.CustomerRow{{Name: "Contoso, Ltd.", Href: "#", Domain: "contosoprod.onmicrosoft.com", Tenants: 3, Providers: 7, State: ui.StateStuck, Line: "1 of 7 providers", Accounts: "CTSO, CTSE", Since: "11 Mar 2026"}, {Name: "富士山クラウド株式会社", Href: "#", Domain: "fujisancloud.onmicrosoft.com", Tenants: 1, Providers: 2, State: ui.StateReady, Accounts: "FJSN", Since: "4 Oct 2026"}, {Name: "شركة الواحة للتقنية", Href: "#", Domain: "alwaha.onmicrosoft.com", Tenants: 1, Providers: 1, State: ui.StateInProgress, Line: "step 3 of 5", Accounts: "ALWH", Since: "23 Nov 2026"}},
 		Foot: ui.Foot{Text: "1–3 of 214 customers", Next: "#", CSV: "#"}}
 
-	one := ui.CustomerPage{Shell: staff("Contoso, Ltd.", "customers"), Name: "Contoso, Ltd.", Facts: []ui.KV{{Key: "Since", Value: "11 Mar 2026"}, {Key: "Country", Value: "United States"}}, Tenants: []ui.TenantRow{{Domain: "contosoprod.onmicrosoft.com", ID: "b5f0a1c7-44d2-4e0b-9a6e-1d83c07e2f41", Entity: "Contoso, Ltd.", State: "Active", Account: "CTSO", Since: "18 Nov 2026"}}, Presets: presets,
+	one := ui.CustomerPage{Shell: staff("Contoso, Ltd.", "customers"), Name: "Contoso, Ltd.", Facts: []ui.KV{{Key: "Since", Value: "11 Mar 2026"}, {Key: "Country", Value: "United States"}}, Tenants: []ui.KV{{Key: "Contoso, Ltd.", Value: "contosoprod.onmicrosoft.com", Break: true, Below: "b5f0a1c7-44d2-4e0b-9a6e-1d83c07e2f41", Copy: true}},
 		Providers: []ui.ProviderRow{{ID: "4", Name: "Contoso production", Under: "contosoprod.onmicrosoft.com", State: ui.StateReady, Account: "CTSO", AccountName: "Contoso, Ltd.", Changed: "18 Nov 2026", ChangedBy: "Administrator"}},
 		Accounts:  []ui.AccountRow{{Alias: "CTSO", Name: "Contoso, Ltd.", Where: "Buffalo, NY", Providers: 3, Limit: "120,000.00 USD", Allowed: true}},
-		People:    []ui.KV{{Key: "administrator@contoso.example", Value: "Administrator", Sub: "· last sign-in Now"}}, Requests: request.Rows[:1]}
+		People:    []ui.PersonRow{{Email: "administrator@contoso.example", Role: "Administrator", State: "Active", Tone: ui.ToneOK, Last: "Now"}}, Requests: request.Rows[:1]}
 	outbox := ui.OutboxPage{Shell: staff("Mail", "mail"), Filter: ui.Filter{Action: "/staff/mail", Chips: []ui.Chip{{"All", 214, "#", true}, {"Given up", 1, "#", false}}}, Foot: ui.Foot{Text: "1–2 of 214 mails"},
 		Rows: []ui.MailRow{{ID: "1", To: "legal@contoso.example", Subject: "Please sign for Contoso East LLC", State: ui.StateStuck, Word: "Given up", Answer: "550 5.1.1 no such user", Made: "Today, 13:58", Actions: []ui.Action{{ID: "again-1", Label: "Send again", Post: "/staff/mail/1/retry"}}}, {ID: "2", To: "administrator@contoso.example", Subject: "Contoso production is ready", State: ui.StateReady, Word: "Sent", Made: "18 Nov 2026"}}}
 

@@ -111,28 +111,14 @@ type BudgetBar struct {
 }
 
 // PeoplePage is GET /people: who is in the organization, and what each role may.
-// Dialogs: "person-dialog" posts name, email, role and password to /people; "password-dialog" posts
-// former and new to /people/password; each row's posts role and active (yes, no) to /people/{user}.
 type PeoplePage struct {
-	Shell         Shell
-	Rows          []PersonRow
-	Foot          Foot
-	Actions       []Action
-	Roles         []RoleRow
-	Off           string // why this person may not change others
-	Errors        Errors // of a change of somebody
-	PasswordError Errors
-	Form          PersonForm
-}
-
-// PersonForm adds a person.
-type PersonForm struct {
-	Name     Field
-	Email    Field
-	Role     Field // a select; its options are also those of a change
-	Password Field
-	Open     bool
-	Errors   Errors
+	Shell   Shell
+	Rows    []PersonRow
+	Foot    Foot
+	Actions []Action
+	Roles   []RoleRow
+	Change  bool         // there is a column for the rows' Actions
+	Forms   []FormDialog // opened by an Action{Dialog: ID}: invite (POST /people), own password (POST /people/password), change a role
 }
 
 // FormDialog is a small form in a dialog; it is open when Open is set or it was refused.
@@ -152,17 +138,13 @@ type FormDialog struct {
 
 // PersonRow is one user.
 type PersonRow struct {
-	ID        string
-	Name      string
-	Email     string
-	Role      string
-	RoleValue string
-	State     string // "Active", "Not signed in yet", "Inactive"
-	Tone      Tone
-	Last      string // last sign-in
-	You       bool
-	Active    bool
-	Version   int64 // counts changes; posted along
+	Email   string
+	Role    string
+	State   string // "Active", "Invited"
+	Tone    Tone
+	Last    string // last sign-in
+	You     bool
+	Actions []Action
 }
 
 // RoleRow says what a role may do.
