@@ -284,9 +284,9 @@ func reference(r *http.Request) string {
 	return "none"
 }
 
-// zone is the reader's, from the cookie that app.js sets; UTC for who has none.
+// zone is the reader's, from the cookie that theme.js sets; UTC for who has none.
 func zone(r *http.Request) *time.Location {
-	c, err := r.Cookie("tz")
+	c, err := r.Cookie("cw-zone")
 	if err != nil || len(c.Value) > 64 || c.Value == "Local" {
 		return time.UTC
 	}

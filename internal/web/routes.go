@@ -48,6 +48,7 @@ func (s *Server) routes() []route {
 		{"GET /providers/{id}/receipt", person, account.ActReceiptView, s.receipt},
 		{"POST /providers/{id}/mail", person, account.ActProviderEdit, s.mailMe},
 		{"POST /providers/{id}/cancel", person, account.ActProviderView, s.cancel}, // a draft may be dropped by everyone who fills it in
+		{"POST /providers/{id}/withdraw", person, account.ActTermsAccept, s.withdraw},
 		{"POST /providers/{id}/fix", person, account.ActOnboardingEdit, s.fix},
 		{"POST /providers/{id}/credentials", person, account.ActCredentialsShow, s.credentials},
 

@@ -42,9 +42,15 @@ func (s *Server) signIn(v *visit) error {
 	if err := s.sessions.RenewToken(v.ctx()); err != nil { // what was known before the sign-in opens nothing after it
 		return err
 	}
-	s.sessions.Put(v.ctx(), "user", string(u.ID))
-	s.sessions.Put(v.ctx(), "since", store.Micros(s.Now()))
+	v.me = u.Actor(v.r.RemoteAddr)
+	s.signedInNow(v)
 	return v.to(next, "")
+}
+
+// signedInNow writes whose session this is, and since when.
+func (s *Server) signedInNow(v *visit) {
+	s.sessions.Put(v.ctx(), "user", string(v.me.User))
+	s.sessions.Put(v.ctx(), "since", store.Micros(s.Now()))
 }
 
 // refusals is all that is wrong, one sentence after the other.
