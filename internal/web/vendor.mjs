@@ -1,6 +1,7 @@
 // Copies what the portal serves from node_modules into static/, and turns the
 // Lucide icons that the templates use into ui/icons_gen.go. Run by `npm run vendor`;
 // the results are committed, so that `go build` needs no Node.
+import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const from = (p) => `node_modules/${p}`;
@@ -49,3 +50,4 @@ ${icons.map((n) => `\t${JSON.stringify(n)}: \`${body(n)}\`,`).join("\n")}
 }
 `,
 );
+execFileSync("gofmt", ["-w", "ui/icons_gen.go"]);
