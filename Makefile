@@ -16,9 +16,10 @@ SQLC          := github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 GOLANGCI_LINT := v2.15.0
 GOSEC         := v2.30.0
 
-# Packages in which several goroutines or processes meet on one row: they run a
-# second time under the race detector. All packages would be four times as slow.
-RACE := ./internal/job/... ./internal/store/... ./internal/provision/...
+# Where several goroutines or processes meet on one row, tests run a second time
+# under the race detector; all of them would be four times as slow.
+RACE := ./internal/job/... ./internal/store/... ./internal/azure/token/...
+RACE_JOURNEYS := 'Working|Twice|TwoWizards|TenAtOnce|FormSent|Credentials'
 
 .PHONY: demo build test need vet unit race generate fresh lint proof clean
 
@@ -46,6 +47,7 @@ unit:
 
 race:
 	$(GO) test -p 2 -timeout 10m -race $(RACE)
+	$(GO) test -timeout 10m -race -run $(RACE_JOURNEYS) ./internal/provision
 
 # npm install, not npm ci: the lock file decides the versions all the same, but ci also
 # asks for the packages of other platforms, which a registry need not serve.

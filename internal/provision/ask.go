@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -371,6 +370,3 @@ func (r *Runner) tidy(ctx context.Context, _ job.Job) error {
 func (r *Runner) Tidy(ctx context.Context) error {
 	return r.db.Tx(ctx, func(tx *store.Tx) error { return r.jobs.Add(ctx, tx, JobTidy, "", struct{}{}, time.Time{}) })
 }
-
-// unanswered tells whether an error only says that the answer is not there yet.
-func unanswered(err error) bool { return errors.Is(err, ErrAsking) }

@@ -146,9 +146,11 @@ func (w *work) checkout(ctx context.Context) error {
 	result, err := w.r.pc.Checkout(ctx, in.id(), w.t.AzureID, w.t.Cart)
 	switch {
 	case azure.HasCode(err, "800065"): // submitted by the try whose answer was lost
-		err = w.failed(ctx, in, err)
-		if found, lerr := w.findOrder(ctx); lerr != nil || found {
-			return lerr
+		if err := w.failed(ctx, in, err); !azure.HasCode(err, "800065") {
+			return err
+		}
+		if found, err := w.findOrder(ctx); err != nil || found {
+			return err
 		}
 		return w.pause("The cart was submitted; Microsoft does not list its order yet.", 30*time.Minute)
 	case azure.HasCode(err, "800008"): // the cart expired: a new one
@@ -162,18 +164,22 @@ func (w *work) checkout(ctx context.Context) error {
 	for _, o := range result.Orders {
 		return w.confirm(ctx, in, map[string]string{"order": o.ID}, func(tx *store.Tx) error { return w.ordered(ctx, tx, o.ID) })
 	}
-	refused := fault.Refuse(fault.Refusal{Field: "order", Reason: "Microsoft took the cart but made no order of it.", Remedy: "Look at the exchange, then try again."})
-	for _, e := range result.OrderErrors {
-		r := azure.Explanation{}
-		if x, ok := azure.Explain(string(e.Code)); ok {
-			r = x
-		} else {
-			r.Reason, r.Remedy = e.Description, "Look at the exchange, then try again."
+	return w.failed(ctx, in, noOrder(result.OrderErrors))
+}
+
+// noOrder is the refusal of a checkout that made no order, with Microsoft's
+// first reason.
+func noOrder(errs []partnercenter.OrderError) error {
+	r := fault.Refusal{Field: "order", Reason: "Microsoft took the cart but made no order of it.", Remedy: "Look at the exchange, then try again."}
+	if len(errs) > 0 {
+		r.Code = string(errs[0].Code)
+		if x, ok := azure.Explain(r.Code); ok {
+			r.Reason, r.Remedy = x.Reason, x.Remedy
+		} else if errs[0].Description != "" {
+			r.Reason = errs[0].Description
 		}
-		refused = fault.Refuse(fault.Refusal{Field: "order", Code: string(e.Code), Reason: r.Reason, Remedy: r.Remedy})
-		break
 	}
-	return w.failed(ctx, in, refused)
+	return fault.Refuse(r)
 }
 
 func (w *work) newCart(ctx context.Context, checkout string) error {

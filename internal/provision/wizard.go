@@ -38,7 +38,7 @@ func (r *Runner) Connect(ctx context.Context, a account.Actor, id provider.ID, l
 	_, err = r.edit(ctx, a, d.Provider.ID, "draft.connect", func(d *Draft) error {
 		d.Connection, d.Login, d.ConnectedUntil = c.ID, c.Login, c.Until
 		if d.Account != "" && !c.Lists(d.Account) {
-			d.setAccount("", "", "")
+			*d = d.billedTo("", "", "")
 		}
 		return nil
 	})
@@ -130,7 +130,7 @@ func (r *Runner) Choose(ctx context.Context, a account.Actor, id provider.ID, al
 		}
 		d.Budget = inCurrencyOf(d.Budget, ch.Account)
 		if d.Account != alias {
-			d.setAccount(alias, ch.Account.LegalEntity(), t.ID)
+			*d = d.billedTo(alias, ch.Account.LegalEntity(), t.ID)
 			d.Details = prefill(ch.Account)
 		}
 		return nil
@@ -138,11 +138,13 @@ func (r *Runner) Choose(ctx context.Context, a account.Actor, id provider.ID, al
 	return err
 }
 
-// setAccount changes who pays; what was accepted for another account is void.
-func (d *Draft) setAccount(alias account.Alias, entity, tenant string) {
+// billedTo is the draft with another payer; what was accepted for another account
+// is void.
+func (d Draft) billedTo(alias account.Alias, entity, tenant string) Draft {
 	d.Account, d.Entity, d.Tenant = alias, entity, tenant
 	d.DetailsSaved, d.DomainChecked, d.AddressChecked = false, time.Time{}, time.Time{}
 	d.Terms, d.Customer, d.Microsoft = nil, nil, nil
+	return d
 }
 
 // proven asks whether this person may charge this account now.
