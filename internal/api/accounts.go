@@ -38,7 +38,8 @@ type Account struct {
 	Version            int64           `json:"version"`
 }
 
-type accountBody struct {
+// AccountBody is what can be said of an account.
+type AccountBody struct {
 	Name               string          `json:"name" maxLength:"200"`
 	LegalName          string          `json:"legal_name,omitempty" maxLength:"200"`
 	LegalEntity        string          `json:"legal_entity,omitempty" maxLength:"300" doc:"Staff's correction; left out it is worked out."`
@@ -72,24 +73,25 @@ type newAccountIn struct {
 	Body struct {
 		Alias        string `json:"alias" maxLength:"10" doc:"2 to 10 capital letters and digits; never used a second time."`
 		Organization string `json:"organization" maxLength:"100"`
-		accountBody
+		AccountBody
 	}
 }
 
-type byAlias struct {
+// ByAlias names an account in the path.
+type ByAlias struct {
 	Alias string `path:"alias" maxLength:"10"`
 }
 
 type setAccountIn struct {
-	byAlias
+	ByAlias
 	Body struct {
 		Version int64 `json:"version"`
-		accountBody
+		AccountBody
 	}
 }
 
 type disableIn struct {
-	byAlias
+	ByAlias
 	Body struct {
 		Why string `json:"why" maxLength:"500"`
 	}
@@ -99,11 +101,11 @@ type accountsIn struct {
 	Organization string `query:"organization" maxLength:"100"`
 	Parent       string `query:"parent" maxLength:"10"`
 	Search       string `query:"search" maxLength:"200"`
-	pageOf
+	PageOf
 }
 
 type administratorIn struct {
-	byAlias
+	ByAlias
 	Body struct {
 		Login    string `json:"login" maxLength:"100"`
 		Password string `json:"password,omitempty" maxLength:"1000" doc:"Of a new login; left out for one that exists."`
@@ -111,7 +113,7 @@ type administratorIn struct {
 }
 
 type byLogin struct {
-	byAlias
+	ByAlias
 	Login string `path:"login" maxLength:"100"`
 }
 
@@ -209,7 +211,7 @@ func (s *Server) listAccounts(ctx context.Context, a account.Actor, in *accounts
 	return p, err
 }
 
-func (s *Server) getAccount(ctx context.Context, a account.Actor, in *byAlias) (Account, error) {
+func (s *Server) getAccount(ctx context.Context, a account.Actor, in *ByAlias) (Account, error) {
 	x, err := s.account(ctx, a, in.Alias, account.ActAccountView)
 	if err != nil {
 		return Account{}, err
@@ -239,7 +241,7 @@ func (s *Server) setAccount(ctx context.Context, a account.Actor, in *setAccount
 	return viewAccount(x), err
 }
 
-func (b accountBody) into(x *account.Account) error {
+func (b AccountBody) into(x *account.Account) error {
 	x.Name, x.LegalName, x.Entity, x.RegistrationNumber, x.Country = b.Name, b.LegalName, b.LegalEntity, b.RegistrationNumber, b.Country
 	x.Address, x.Contact, x.Parent = b.Address, b.Contact.contact(), account.Alias(b.Parent)
 	x.Billable, x.Reseller, x.Demo, x.Internal, x.PublicSector = b.Billable, b.Reseller, b.Demo, b.Internal, b.PublicSector
@@ -261,7 +263,7 @@ func (s *Server) disableAccount(ctx context.Context, a account.Actor, in *disabl
 	return s.People.DisableAccount(ctx, a, account.Alias(in.Alias), in.Body.Why)
 }
 
-func (s *Server) ancestors(ctx context.Context, a account.Actor, in *byAlias) (Page[Account], error) {
+func (s *Server) ancestors(ctx context.Context, a account.Actor, in *ByAlias) (Page[Account], error) {
 	if _, err := s.account(ctx, a, in.Alias, account.ActAccountView); err != nil {
 		return Page[Account]{}, err
 	}
@@ -280,7 +282,7 @@ func (s *Server) ancestors(ctx context.Context, a account.Actor, in *byAlias) (P
 	return p, nil
 }
 
-func (s *Server) accountAssociations(ctx context.Context, a account.Actor, in *byAlias) (Page[Association], error) {
+func (s *Server) accountAssociations(ctx context.Context, a account.Actor, in *ByAlias) (Page[Association], error) {
 	if _, err := s.account(ctx, a, in.Alias, account.ActAssociationView); err != nil {
 		return Page[Association]{}, err
 	}
@@ -299,7 +301,7 @@ func visible(a account.Actor, list []provider.Association) []provider.Associatio
 	return out
 }
 
-func (s *Server) administrators(ctx context.Context, a account.Actor, in *byAlias) (Page[Administrator], error) {
+func (s *Server) administrators(ctx context.Context, a account.Actor, in *ByAlias) (Page[Administrator], error) {
 	if _, err := s.account(ctx, a, in.Alias, account.ActAccountView); err != nil {
 		return Page[Administrator]{}, err
 	}
@@ -326,7 +328,7 @@ func (s *Server) connect(ctx context.Context, a account.Actor, in *connectIn) (C
 	return viewConnection(c), err
 }
 
-func (s *Server) connection(ctx context.Context, a account.Actor, in *byID) (Connection, error) {
+func (s *Server) connection(ctx context.Context, a account.Actor, in *ByID) (Connection, error) {
 	if err := account.May(a, account.ActAccountConnect, a.Org); err != nil {
 		return Connection{}, err
 	}

@@ -81,7 +81,7 @@ func (s *Server) routeAgreements() {
 	handle(s, op{id: "get-document", is: "GET /agreements/{id}", tag: "agreements", text: "One version of a document", act: account.ActAgreementView}, s.document1)
 	handle(s, op{id: "list-acceptances", is: "GET /accounts/{alias}/acceptances", tag: "agreements", text: "What was accepted for an account, the newest first", act: account.ActAgreementView}, s.acceptances)
 	handle(s, op{id: "list-receipts", is: "GET /accounts/{alias}/receipts", tag: "agreements", text: "The signed receipts of an account", act: account.ActReceiptView}, s.receipts)
-	raw(s, op{id: "get-kept-receipt", is: "GET /receipts/{id}", tag: "agreements", text: "One signed receipt, as a file", act: account.ActReceiptView}, func(ctx context.Context, a account.Actor, in *byID) ([]byte, error) {
+	raw(s, op{id: "get-kept-receipt", is: "GET /receipts/{id}", tag: "agreements", text: "One signed receipt, as a file", act: account.ActReceiptView}, func(ctx context.Context, a account.Actor, in *ByID) ([]byte, error) {
 		k, err := s.Terms.Receipt(ctx, a, in.ID)
 		return k.Body, err
 	})
@@ -98,7 +98,7 @@ func (s *Server) publish(ctx context.Context, a account.Actor, in *publishIn) (D
 	return viewDocument(d), err
 }
 
-func (s *Server) document1(ctx context.Context, a account.Actor, in *byID) (Document, error) {
+func (s *Server) document1(ctx context.Context, a account.Actor, in *ByID) (Document, error) {
 	if err := account.May(a, account.ActAgreementView, a.Org); err != nil {
 		return Document{}, err
 	}
@@ -109,7 +109,7 @@ func (s *Server) document1(ctx context.Context, a account.Actor, in *byID) (Docu
 	return viewDocument(d), nil
 }
 
-func (s *Server) acceptances(ctx context.Context, a account.Actor, in *byAlias) (Page[AcceptanceView], error) {
+func (s *Server) acceptances(ctx context.Context, a account.Actor, in *ByAlias) (Page[AcceptanceView], error) {
 	if _, err := s.account(ctx, a, in.Alias, account.ActAgreementView); err != nil {
 		return Page[AcceptanceView]{}, err
 	}
@@ -122,7 +122,7 @@ func (s *Server) acceptances(ctx context.Context, a account.Actor, in *byAlias) 
 	})}, err
 }
 
-func (s *Server) receipts(ctx context.Context, a account.Actor, in *byAlias) (Page[ReceiptView], error) {
+func (s *Server) receipts(ctx context.Context, a account.Actor, in *ByAlias) (Page[ReceiptView], error) {
 	if _, err := s.account(ctx, a, in.Alias, account.ActReceiptView); err != nil {
 		return Page[ReceiptView]{}, err
 	}

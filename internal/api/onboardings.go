@@ -90,11 +90,11 @@ type onboardingsIn struct {
 	Organization string `query:"organization" maxLength:"100"`
 	State        string `query:"state" enum:"running,waiting,stuck,ready,cancelling,cancelled"`
 	Open         bool   `query:"open" doc:"Neither ready nor cancelled."`
-	pageOf
+	PageOf
 }
 
 type editIn struct {
-	byID
+	ByID
 	Body detailsIn
 }
 
@@ -103,12 +103,12 @@ func (s *Server) routeOnboardings() {
 	handle(s, op{id: "count-onboardings", is: "GET /onboarding-counts", tag: "onboardings", text: "How many are in each state", act: account.ActPartnerView}, s.countOnboardings)
 	handle(s, op{id: "get-onboarding", is: "GET /onboardings/{id}", tag: "onboardings", text: "One onboarding with all that is known of it", act: account.ActOnboardingView}, s.getOnboarding)
 	handle(s, op{id: "list-exchanges", is: "GET /onboardings/{id}/exchanges", tag: "onboardings", text: "What was said to Microsoft, the last first", act: account.ActExchangeView}, s.exchanges)
-	act(s, op{id: "retry-onboarding", is: "POST /onboardings/{id}/retry", tag: "onboardings", text: "Let a stuck one go on", act: account.ActOnboardingRetry}, func(ctx context.Context, a account.Actor, in *byID) error {
+	act(s, op{id: "retry-onboarding", is: "POST /onboardings/{id}/retry", tag: "onboardings", text: "Let a stuck one go on", act: account.ActOnboardingRetry}, func(ctx context.Context, a account.Actor, in *ByID) error {
 		return s.Provision.Retry(ctx, a, provision.ID(in.ID))
 	})
 	act(s, op{id: "edit-onboarding", is: "POST /onboardings/{id}/edit", tag: "onboardings", text: "Correct the details and let it go on", act: account.ActOnboardingEdit,
 		more: "As long as the tenant does not exist. The domain is confirmed anew."}, s.editOnboarding)
-	act(s, op{id: "cancel-onboarding", is: "POST /onboardings/{id}/cancel", tag: "onboardings", text: "Cancel it", act: account.ActOnboardingCancel}, func(ctx context.Context, a account.Actor, in *byID) error {
+	act(s, op{id: "cancel-onboarding", is: "POST /onboardings/{id}/cancel", tag: "onboardings", text: "Cancel it", act: account.ActOnboardingCancel}, func(ctx context.Context, a account.Actor, in *ByID) error {
 		v, err := s.Provision.Get(ctx, a, provision.ID(in.ID))
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func (s *Server) countOnboardings(ctx context.Context, a account.Actor, _ *none)
 	return c, err
 }
 
-func (s *Server) getOnboarding(ctx context.Context, a account.Actor, in *byID) (OnboardingFull, error) {
+func (s *Server) getOnboarding(ctx context.Context, a account.Actor, in *ByID) (OnboardingFull, error) {
 	v, err := s.Provision.Get(ctx, a, provision.ID(in.ID))
 	if err != nil {
 		return OnboardingFull{}, err

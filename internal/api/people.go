@@ -34,22 +34,23 @@ type User struct {
 
 type orgsIn struct {
 	Search string `query:"search" maxLength:"200"`
-	pageOf
+	PageOf
 }
 
-type orgBody struct {
+// OrgBody is what can be said of an organization.
+type OrgBody struct {
 	Name      string           `json:"name" maxLength:"200"`
 	Account   string           `json:"account,omitempty" maxLength:"10"`
 	Status    string           `json:"status,omitempty" enum:"active,disabled"`
 	Placement []account.Preset `json:"placement,omitempty" maxItems:"10"`
 }
 
-type newOrgIn struct{ Body orgBody }
+type newOrgIn struct{ Body OrgBody }
 
 type setOrgIn struct {
-	byID
+	ByID
 	Body struct {
-		orgBody
+		OrgBody
 		Version int64 `json:"version" doc:"As it was read; 409 if somebody changed it since."`
 	}
 }
@@ -70,7 +71,7 @@ type newUserIn struct {
 }
 
 type setUserIn struct {
-	byID
+	ByID
 	Body struct {
 		Role     string `json:"role" enum:"owner,finance,support,read-only,administrator,member"`
 		Name     string `json:"name" maxLength:"200"`
@@ -82,7 +83,7 @@ type setUserIn struct {
 }
 
 type passwordIn struct {
-	byID
+	ByID
 	Body struct {
 		Password    string `json:"password,omitempty" maxLength:"1000" doc:"The former one; needed for one's own."`
 		NewPassword string `json:"new_password" maxLength:"1000"`
@@ -100,7 +101,7 @@ func (s *Server) routePeople() {
 	handle(s, op{id: "set-user", is: "PUT /users/{id}", tag: "people", text: "Change a person", act: account.ActUserChange}, s.setUser)
 	act(s, op{id: "set-password", is: "PUT /users/{id}/password", tag: "people", text: "Give a person a new password", act: account.ActUserChange,
 		more: "All sessions of the person end. For one's own the former password is needed too."}, s.setPassword)
-	act(s, op{id: "sign-out-user", is: "POST /users/{id}/sign-out", tag: "people", text: "End all sessions of a person", act: account.ActUserChange}, func(ctx context.Context, a account.Actor, in *byID) error {
+	act(s, op{id: "sign-out-user", is: "POST /users/{id}/sign-out", tag: "people", text: "End all sessions of a person", act: account.ActUserChange}, func(ctx context.Context, a account.Actor, in *ByID) error {
 		u, err := s.user(ctx, a, in.ID)
 		if err != nil {
 			return err
@@ -138,7 +139,7 @@ func (s *Server) org(ctx context.Context, a account.Actor, id account.OrgID) (ac
 	return s.People.Org(ctx, id)
 }
 
-func (s *Server) getOrg(ctx context.Context, a account.Actor, in *byID) (Organization, error) {
+func (s *Server) getOrg(ctx context.Context, a account.Actor, in *ByID) (Organization, error) {
 	o, err := s.org(ctx, a, account.OrgID(in.ID))
 	return viewOrg(o), err
 }
@@ -191,7 +192,7 @@ func (s *Server) user(ctx context.Context, a account.Actor, id string) (account.
 	return u, mayStaffToo(a, account.ActUserView, u.Org, "person")
 }
 
-func (s *Server) getUser(ctx context.Context, a account.Actor, in *byID) (User, error) {
+func (s *Server) getUser(ctx context.Context, a account.Actor, in *ByID) (User, error) {
 	u, err := s.user(ctx, a, in.ID)
 	if err != nil {
 		return User{}, err

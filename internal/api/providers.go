@@ -110,29 +110,29 @@ type providersIn struct {
 	State        string `query:"state" enum:"draft,in-progress,waiting,stuck,ready,cancelling,cancelled"`
 	Account      string `query:"account" maxLength:"10"`
 	Search       string `query:"search" maxLength:"200" doc:"In name, domain, account, subscription and tenant id."`
-	pageOf
+	PageOf
 }
 
 type progressIn struct {
-	byID
+	ByID
 	Since int64 `query:"since" doc:"Wait until the provider's version is above this, for at most wait seconds."`
 	Wait  int   `query:"wait" minimum:"0" maximum:"25" default:"0"`
 }
 
 type tailIn struct {
-	byID
+	ByID
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"200"`
 }
 
 type reauthIn struct {
-	byID
+	ByID
 	Body struct {
 		Password string `json:"password" maxLength:"1000" doc:"The caller's own: what a stolen token must not be able to do."`
 	}
 }
 
 type mailMeIn struct {
-	byID
+	ByID
 	Body struct {
 		On bool `json:"on"`
 	}
@@ -140,7 +140,7 @@ type mailMeIn struct {
 
 func (s *Server) routeProviders() {
 	handle(s, op{id: "list-providers", is: "GET /providers", tag: "providers", text: "List providers, the last changed first", act: account.ActProviderView}, s.listProviders)
-	handle(s, op{id: "get-provider", is: "GET /providers/{id}", tag: "providers", text: "One provider", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *byID) (Provider, error) {
+	handle(s, op{id: "get-provider", is: "GET /providers/{id}", tag: "providers", text: "One provider", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *ByID) (Provider, error) {
 		p, err := s.Providers.Get(ctx, a, provider.ID(in.ID))
 		return viewProvider(p), err
 	})
@@ -148,22 +148,22 @@ func (s *Server) routeProviders() {
 		more: "All of it at once, so that a caller that missed something needs no history. With since and wait it answers as soon as something changes."}, s.progress)
 	handle(s, op{id: "get-provider-log", is: "GET /providers/{id}/log", tag: "providers", text: "Its log, newest first", act: account.ActProviderView}, s.providerLog)
 	handle(s, op{id: "list-grants", is: "GET /providers/{id}/grants", tag: "providers", text: "Who has access, and why", act: account.ActProviderView}, s.grants)
-	handle(s, op{id: "get-tenant", is: "GET /providers/{id}/tenant", tag: "providers", text: "The Azure tenant behind it", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *byID) (Tenant, error) {
+	handle(s, op{id: "get-tenant", is: "GET /providers/{id}/tenant", tag: "providers", text: "The Azure tenant behind it", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *ByID) (Tenant, error) {
 		t, err := s.Provision.TenantOf(ctx, a, provider.ID(in.ID))
 		return viewTenant(t), err
 	})
 	handle(s, op{id: "list-provider-associations", is: "GET /providers/{id}/associations", tag: "providers", text: "Who pays, from the tenant's side", act: account.ActAssociationView}, s.providerAssociations)
 	raw(s, op{id: "get-receipt", is: "GET /providers/{id}/receipt", tag: "providers", text: "The signed receipt", act: account.ActReceiptView,
-		more: "A file as it was signed: causeway receipt verify FILE checks it without any network."}, func(ctx context.Context, a account.Actor, in *byID) ([]byte, error) {
+		more: "A file as it was signed: causeway receipt verify FILE checks it without any network."}, func(ctx context.Context, a account.Actor, in *ByID) ([]byte, error) {
 		return s.Provision.Receipt(ctx, a, provider.ID(in.ID))
 	})
 	handle(s, op{id: "show-credentials", is: "POST /providers/{id}/credentials/show", tag: "providers", text: "Show the first sign-in", act: account.ActCredentialsShow,
 		more: "Asks for the caller's own password; every view is in the record."}, s.showCredentials)
-	act(s, op{id: "credentials-stored", is: "POST /providers/{id}/credentials/stored", tag: "providers", text: "“I have stored it”: erase them here", act: account.ActCredentialsStored}, func(ctx context.Context, a account.Actor, in *byID) error {
+	act(s, op{id: "credentials-stored", is: "POST /providers/{id}/credentials/stored", tag: "providers", text: "“I have stored it”: erase them here", act: account.ActCredentialsStored}, func(ctx context.Context, a account.Actor, in *ByID) error {
 		return s.Provision.CredentialsStored(ctx, a, provider.ID(in.ID))
 	})
 	act(s, op{id: "cancel-provider", is: "POST /providers/{id}/cancel", tag: "providers", text: "Cancel it", act: account.ActProviderCancel,
-		more: "A draft is forgotten. Of a ready one the subscription ends at Microsoft; the tenant is kept for the same company."}, func(ctx context.Context, a account.Actor, in *byID) error {
+		more: "A draft is forgotten. Of a ready one the subscription ends at Microsoft; the tenant is kept for the same company."}, func(ctx context.Context, a account.Actor, in *ByID) error {
 		return s.Provision.Cancel(ctx, a, provider.ID(in.ID))
 	})
 	act(s, op{id: "set-mail", is: "PUT /providers/{id}/mail", tag: "providers", text: "Whether a mail is sent when it is ready", act: account.ActProviderEdit}, func(ctx context.Context, a account.Actor, in *mailMeIn) error {
@@ -255,7 +255,7 @@ func (s *Server) providerLog(ctx context.Context, a account.Actor, in *tailIn) (
 	return Page[LogEntry]{Items: each(list, func(e provider.Entry) LogEntry { return LogEntry(e) })}, err
 }
 
-func (s *Server) grants(ctx context.Context, a account.Actor, in *byID) (Page[Grant], error) {
+func (s *Server) grants(ctx context.Context, a account.Actor, in *ByID) (Page[Grant], error) {
 	if _, err := s.Providers.Get(ctx, a, provider.ID(in.ID)); err != nil {
 		return Page[Grant]{}, err
 	}
@@ -263,7 +263,7 @@ func (s *Server) grants(ctx context.Context, a account.Actor, in *byID) (Page[Gr
 	return Page[Grant]{Items: each(list, func(g provider.Grant) Grant { return Grant(g) })}, err
 }
 
-func (s *Server) providerAssociations(ctx context.Context, a account.Actor, in *byID) (Page[Association], error) {
+func (s *Server) providerAssociations(ctx context.Context, a account.Actor, in *ByID) (Page[Association], error) {
 	p, err := s.Providers.Get(ctx, a, provider.ID(in.ID))
 	if err != nil {
 		return Page[Association]{}, err

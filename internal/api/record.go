@@ -57,16 +57,16 @@ type CountryView struct {
 type auditIn struct {
 	Organization string `query:"organization" maxLength:"100" doc:"Left out: the caller's own; for staff the partner's own affairs."`
 	Object       string `query:"object" maxLength:"200" example:"provider:01a2…"`
-	pageOf
+	PageOf
 }
 
 type mailIn struct {
 	State string `query:"state" enum:"waiting,sent,stuck"`
-	pageOf
+	PageOf
 }
 
 type mailRetryIn struct {
-	byID
+	ByID
 	Body struct {
 		To string `json:"to,omitempty" maxLength:"254" doc:"Another address; left out: the same."`
 	}

@@ -44,7 +44,7 @@ type requestsIn struct {
 	Account      string `query:"account" maxLength:"10"`
 	Kind         string `query:"kind" enum:"exception,contact,service"`
 	State        string `query:"state" enum:"open,granted,refused,withdrawn"`
-	pageOf
+	PageOf
 }
 
 type exceptionIn struct {
@@ -74,7 +74,7 @@ type serviceRequestIn struct {
 }
 
 type decideIn struct {
-	byID
+	ByID
 	Body struct {
 		Decision string     `json:"decision" enum:"grant,refuse"`
 		Reason   string     `json:"reason" maxLength:"5000"`
@@ -83,14 +83,14 @@ type decideIn struct {
 }
 
 type reasonIn struct {
-	byID
+	ByID
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"5000"`
 	}
 }
 
 type commentIn struct {
-	byID
+	ByID
 	Body struct {
 		Text string `json:"text" maxLength:"5000"`
 	}
@@ -102,7 +102,7 @@ func (s *Server) routeRequests() {
 		more: "An organization has at most one open exception per account: asking again gives that one, widened by the rules that are new."}, s.askException)
 	handle(s, op{id: "ask-contact", is: "POST /requests/contacts", tag: "requests", text: "Ask for a representative", act: account.ActRequestCreate, created: true}, s.askContact)
 	handle(s, op{id: "ask-service", is: "POST /requests/services", tag: "requests", text: "Ask for a further Azure service", act: account.ActRequestCreate, created: true}, s.askService)
-	handle(s, op{id: "get-request", is: "GET /requests/{id}", tag: "requests", text: "One request, by id or number", act: account.ActRequestView}, func(ctx context.Context, a account.Actor, in *byID) (Request, error) {
+	handle(s, op{id: "get-request", is: "GET /requests/{id}", tag: "requests", text: "One request, by id or number", act: account.ActRequestView}, func(ctx context.Context, a account.Actor, in *ByID) (Request, error) {
 		r, err := s.request(ctx, a, in.ID)
 		return viewRequest(r), err
 	})
@@ -159,7 +159,7 @@ func (s *Server) aboutAccount(ctx context.Context, a account.Actor, alias string
 	return err
 }
 
-func (s *Server) timeline(ctx context.Context, a account.Actor, in *byID) (Page[TimelineEntry], error) {
+func (s *Server) timeline(ctx context.Context, a account.Actor, in *ByID) (Page[TimelineEntry], error) {
 	r, err := s.request(ctx, a, in.ID)
 	if err != nil {
 		return Page[TimelineEntry]{}, err

@@ -84,13 +84,16 @@ func (s *Server) declare(o op) huma.Operation {
 	return operation
 }
 
-// What many operations take.
+// What many operations take. The parts that are embedded are exported, because
+// huma does not look into others.
 type (
 	none struct{}
-	byID struct {
+	// ByID names an object in the path.
+	ByID struct {
 		ID string `path:"id" maxLength:"100"`
 	}
-	pageOf struct {
+	// PageOf asks for a part of a list.
+	PageOf struct {
 		After string `query:"after" maxLength:"200" doc:"Cursor: next of the page before."`
 		Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	}

@@ -125,7 +125,7 @@ func when(t time.Time) *time.Time {
 
 // revokeToken ends a token. Which tokens the partner's staff have is nothing
 // that a customer learns: they are not there.
-func (s *Server) revokeToken(ctx context.Context, a account.Actor, in *byID) error {
+func (s *Server) revokeToken(ctx context.Context, a account.Actor, in *ByID) error {
 	err := s.People.RevokeToken(ctx, a, in.ID)
 	f := fault.Of(err)
 	if f != nil && f.Kind == fault.Forbidden && !a.Staff() && len(f.Refusals) > 0 && f.Refusals[0].Code == "missing-right" {

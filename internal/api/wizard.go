@@ -159,7 +159,7 @@ func place(field string) string {
 
 type (
 	setIn[T any] struct {
-		byID
+		ByID
 		Body T
 	}
 	typeBody struct {
@@ -209,10 +209,10 @@ func (s *Server) routeWizard() {
 	handle(s, op{id: "create-provider", is: "POST /providers", tag: "wizard", text: "Begin a provider", act: account.ActProviderCreate, created: true,
 		more: "An empty body makes an empty draft. What is given is filled in, in the wizard's order; if any of it is refused, no draft is left behind. " +
 			"Microsoft's agreement is accepted by a person on Microsoft's page (attestation.url); after that, submit."}, s.createProvider)
-	handle(s, op{id: "get-draft", is: "GET /providers/{id}/draft", tag: "wizard", text: "What is filled in so far", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *byID) (Draft, error) {
+	handle(s, op{id: "get-draft", is: "GET /providers/{id}/draft", tag: "wizard", text: "What is filled in so far", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *ByID) (Draft, error) {
 		return s.draft(ctx, a, provider.ID(in.ID))
 	})
-	act(s, op{id: "drop-draft", is: "DELETE /providers/{id}/draft", tag: "wizard", text: "Forget a draft", act: account.ActProviderEdit}, func(ctx context.Context, a account.Actor, in *byID) error {
+	act(s, op{id: "drop-draft", is: "DELETE /providers/{id}/draft", tag: "wizard", text: "Forget a draft", act: account.ActProviderEdit}, func(ctx context.Context, a account.Actor, in *ByID) error {
 		return s.Provision.DropDraft(ctx, a, provider.ID(in.ID))
 	})
 	setting(s, op{id: "set-type", is: "PUT /providers/{id}/type", text: "Choose the type"}, func(ctx context.Context, a account.Actor, id provider.ID, b typeBody) error {
@@ -238,11 +238,11 @@ func (s *Server) routeWizard() {
 	setting(s, op{id: "set-details", is: "PATCH /providers/{id}/details", text: "Change what Microsoft is told", more: "What is left out stays. Everything that is wrong is named at once."}, func(ctx context.Context, a account.Actor, id provider.ID, b detailsIn) error {
 		return s.setDetails(ctx, a, id, b, "")
 	})
-	handle(s, op{id: "check-details", is: "POST /providers/{id}/details/check", tag: "wizard", text: "Ask Microsoft what it says of the details", act: account.ActProviderView, more: "503 with Retry-After: Microsoft has not answered yet; ask again."}, func(ctx context.Context, a account.Actor, in *byID) (Checked, error) {
+	handle(s, op{id: "check-details", is: "POST /providers/{id}/details/check", tag: "wizard", text: "Ask Microsoft what it says of the details", act: account.ActProviderView, more: "503 with Retry-After: Microsoft has not answered yet; ask again."}, func(ctx context.Context, a account.Actor, in *ByID) (Checked, error) {
 		c, err := s.Provision.CheckDetails(ctx, a, provider.ID(in.ID))
 		return viewChecked(c), err
 	})
-	handle(s, op{id: "get-terms", is: "GET /providers/{id}/terms", tag: "wizard", text: "The documents to accept, with their text", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *byID) (Page[Document], error) {
+	handle(s, op{id: "get-terms", is: "GET /providers/{id}/terms", tag: "wizard", text: "The documents to accept, with their text", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *ByID) (Page[Document], error) {
 		t, err := s.Provision.Terms(ctx, a, provider.ID(in.ID))
 		if err != nil {
 			return Page[Document]{}, err
@@ -256,12 +256,12 @@ func (s *Server) routeWizard() {
 		t, err := s.attest(ctx, a, provider.ID(in.ID), in.Body)
 		return viewAttestation(t), err
 	})
-	handle(s, op{id: "get-attestation", is: "GET /providers/{id}/attestation", tag: "wizard", text: "Has it been accepted?", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *byID) (Attestation, error) {
+	handle(s, op{id: "get-attestation", is: "GET /providers/{id}/attestation", tag: "wizard", text: "Has it been accepted?", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *ByID) (Attestation, error) {
 		t, err := s.Provision.Attestation(ctx, a, provider.ID(in.ID))
 		return viewAttestation(t), err
 	})
 	handle(s, op{id: "submit-provider", is: "POST /providers/{id}/submit", tag: "wizard", text: "End the wizard and begin", act: account.ActProviderCreate,
-		more: "Everything is checked once more. Sent twice, it gives the same onboarding."}, func(ctx context.Context, a account.Actor, in *byID) (Begun, error) {
+		more: "Everything is checked once more. Sent twice, it gives the same onboarding."}, func(ctx context.Context, a account.Actor, in *ByID) (Begun, error) {
 		b, err := s.Provision.Submit(ctx, a, provider.ID(in.ID))
 		return Begun{string(b.Onboarding), b.Waiting}, err
 	})
@@ -389,7 +389,7 @@ func (s *Server) checkedDetails(ctx context.Context, a account.Actor, id provide
 	return nil
 }
 
-func (s *Server) choices(ctx context.Context, a account.Actor, in *byID) (Page[Choice], error) {
+func (s *Server) choices(ctx context.Context, a account.Actor, in *ByID) (Page[Choice], error) {
 	list, err := s.Provision.Choices(ctx, a, provider.ID(in.ID))
 	return Page[Choice]{Items: each(list, viewChoice)}, err
 }

@@ -48,6 +48,9 @@ type Config struct {
 
 	PasswordMemory, PasswordPasses uint32 // cost of one password hash; 0 = account's default
 
+	SeedDemo  bool   // fill an empty database with the demo's book; its people are shown at the sign-in
+	Simulated string // what the portal's banner says about a simulated Microsoft; "" at the real one
+
 	Now func() time.Time // nil = time.Now
 	Log *slog.Logger     // nil = nothing is logged
 }

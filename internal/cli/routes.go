@@ -76,7 +76,7 @@ func (a *App) logged(next http.Handler) http.Handler {
 		began := time.Now()
 		id := store.NewID()
 		r.Header.Set("X-Request-Id", id) // ours, whatever was sent
-		r.RemoteAddr = client(r)
+		r.RemoteAddr = caller(r)
 		w.Header().Set("X-Request-Id", id)
 		s := &seen{ResponseWriter: w}
 		defer func() {
@@ -107,10 +107,10 @@ func redactPath(p string) string {
 	return p
 }
 
-// client is the caller's network address. The header of a proxy counts only if
+// caller is the caller's network address. The header of a proxy counts only if
 // the proxy is on this machine, as docs/production.md sets it up: anybody else
 // could write there what they like, and get around the limit on sign-ins.
-func client(r *http.Request) string {
+func caller(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr

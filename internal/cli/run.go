@@ -26,6 +26,7 @@ func Process() Std { return Std{os.Stdin, os.Stdout, os.Stderr} }
 
 // commands is the whole command line, one line per command.
 type commands struct {
+	Demo  demoCmd  `cmd:"" help:"Run everything on this machine, with a simulated Microsoft."`
 	Serve serveCmd `cmd:"" help:"Run the portal, the API and the worker."`
 	Sim   simCmd   `cmd:"" help:"Run a simulated Microsoft: Entra ID, Partner Center, Graph, Resource Manager."`
 

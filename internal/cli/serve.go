@@ -10,6 +10,7 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/azure"
+	"causeway/internal/demo"
 	"causeway/internal/fault"
 	"causeway/internal/partner"
 )
@@ -99,6 +100,8 @@ func logger(w io.Writer, format, level string) *slog.Logger {
 // serveCmd runs one process.
 type serveCmd struct {
 	settings  `embed:""`
+	SeedDemo  bool   `hidden:"" help:"Fill an empty database with the demo's book of customers."`
+	Simulated string `hidden:"" help:"What the portal's banner says about a simulated Microsoft."`
 	ReadyFile string `placeholder:"FILE" help:"Write the address to this file once it listens; for scripts that use port 0."`
 }
 
@@ -107,6 +110,7 @@ func (c *serveCmd) Run(ctx context.Context, std Std) error {
 	if err != nil {
 		return err
 	}
+	cfg.SeedDemo, cfg.Simulated = c.SeedDemo, c.Simulated
 	return serve(ctx, cfg, c.ReadyFile)
 }
 
@@ -121,6 +125,11 @@ func serve(ctx context.Context, cfg Config, readyFile string) error {
 	app, err := New(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, l.Close())
+	}
+	if cfg.SeedDemo {
+		if _, err := demo.Seed(ctx, app.People); err != nil {
+			return errors.Join(fmt.Errorf("seed the demo: %w", err), l.Close(), app.Close())
+		}
 	}
 	if readyFile != "" {
 		if err := writeWhole(readyFile, []byte("http://"+cfg.Listen+"\n")); err != nil {
