@@ -38,8 +38,6 @@ type Draft struct {
 	Budget         money.Amount  `json:"budget,omitzero"`  // proposed monthly usage budget
 	Details        Details       `json:"details"`
 	DetailsSaved   bool          `json:"details_saved,omitempty"`
-	DomainChecked  time.Time     `json:"domain_checked,omitzero"` // when Microsoft said that it is free
-	AddressChecked time.Time     `json:"address_checked,omitzero"`
 
 	Terms     *Accepted     `json:"terms,omitempty"`     // the partner's document
 	Customer  *Accepted     `json:"customer,omitempty"`  // Microsoft's agreement, where no attestation is needed any more

@@ -7,7 +7,6 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -142,7 +141,7 @@ func (r *Runner) Choose(ctx context.Context, a account.Actor, id provider.ID, al
 // is void.
 func (d Draft) billedTo(alias account.Alias, entity, tenant string) Draft {
 	d.Account, d.Entity, d.Tenant = alias, entity, tenant
-	d.DetailsSaved, d.DomainChecked, d.AddressChecked = false, time.Time{}, time.Time{}
+	d.DetailsSaved = false
 	d.Terms, d.Customer, d.Microsoft = nil, nil, nil
 	return d
 }
@@ -268,7 +267,6 @@ func (r *Runner) SetDetails(ctx context.Context, a account.Actor, id provider.ID
 			d.Microsoft = nil // Microsoft's page names them
 		}
 		d.Details, d.DetailsSaved = in, true
-		d.DomainChecked, d.AddressChecked = time.Time{}, time.Time{}
 		return nil
 	})
 	return err
