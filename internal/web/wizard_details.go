@@ -50,6 +50,11 @@ func (s *Server) keepTyped(v *visit, id provider.ID) error {
 	return nil
 }
 
+// dial is a telephone number without what makes it easy to read.
+func dial(s string) string {
+	return strings.NewReplacer(" ", "", "(", "", ")", "", "-", "", ".", "", "/", "").Replace(s)
+}
+
 func clipTo(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most])
@@ -79,6 +84,9 @@ func detailsOf(v *visit, d provision.Draft, q url.Values) provision.Details {
 	in.DomainConfirmed = q.Get("permanent") == "yes"
 	get("company_name", &in.CompanyName)
 	get("registration_number", &in.RegistrationNumber)
+	if !numbered[in.Address.Country] { // Microsoft refuses one where it asks for none
+		in.RegistrationNumber = ""
+	}
 	get("line1", &in.Address.Line1)
 	get("line2", &in.Address.Line2)
 	get("city", &in.Address.City)
@@ -115,6 +123,9 @@ func (s *Server) detailsStep(v *visit, d provision.Draft, w ui.Wizard) (ui.Wizar
 		return p, nil
 	}
 	in, same := d.Details, d.Details.Signatory == d.Details.Contact
+	if !d.DetailsSaved { // an account's number is written for people; Microsoft's patterns know its digits
+		in.Contact.Phone, in.Signatory.Phone = dial(in.Contact.Phone), dial(in.Signatory.Phone)
+	}
 	q := s.typed(v, d.Provider.ID)
 	if v.r.Method == http.MethodPost {
 		q = v.r.PostForm
@@ -143,9 +154,10 @@ func (s *Server) detailFields(v *visit, in provision.Details, same bool, p *ui.W
 		f.Hint = "Letters and digits. It is part of every sign-in name: admin@" + or(in.DomainPrefix, "yourname") + provision.DomainSuffix
 	})
 	p.Confirmed, p.ConfirmErr = in.DomainConfirmed, errs.For("permanent")
-	p.Company = []ui.Field{
-		field("company_name", "Company", in.CompanyName, "organization", "4", func(f *ui.Field) { f.MaxLength = 100 }),
-		field("registration_number", "Registration number", in.RegistrationNumber, "off", "2", func(f *ui.Field) { f.Optional, f.MaxLength = !numbered[in.Address.Country], 50 }),
+	p.Company = []ui.Field{field("company_name", "Company", in.CompanyName, "organization", "", func(f *ui.Field) { f.MaxLength = 100 })}
+	if numbered[in.Address.Country] {
+		p.Company[0].Span = "4"
+		p.Company = append(p.Company, field("registration_number", "Registration number", in.RegistrationNumber, "off", "2", func(f *ui.Field) { f.MaxLength = 50 }))
 	}
 	p.Address = addressFields(in.Address, errs)
 	p.Contact = []ui.Field{
