@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,6 +126,14 @@ func (c *demoCmd) headless(ctx context.Context, cfg worldConfig, std Std) error 
 	return r.judge()
 }
 
+// readyAt is when the last step ended.
+func readyAt(p api.Progress) time.Time {
+	if p.Onboarding.FinishedAt != nil {
+		return *p.Onboarding.FinishedAt
+	}
+	return time.Now()
+}
+
 // judge is nil only if every step is done and both sides agree.
 func (r demoResult) judge() error {
 	if r.State != "ready" || len(r.Steps) != 9 {
@@ -190,7 +199,7 @@ func (c *demoCmd) walk(ctx context.Context, w *world, std Std) (demoResult, erro
 		return r, err
 	}
 	r.Calls = len(after) - len(before)
-	if r.VendorSeconds, err = w.vendorSeconds(ctx, r.TenantID); err != nil {
+	if r.VendorSeconds, err = w.vendorSeconds(ctx, r.TenantID, readyAt(p)); err != nil {
 		return r, err
 	}
 	if r.Receipt, err = checkedReceipt(ctx, admin, j.id); err != nil {
@@ -238,11 +247,37 @@ func (w *world) calls(ctx context.Context) ([]sim.Call, error) {
 	return out, nil
 }
 
-// vendorSeconds is the critical path of a customer by the simulator's own clock.
-func (w *world) vendorSeconds(ctx context.Context, tenant string) (float64, error) {
+// vendorSeconds is the critical path of a customer by the simulator's own clock:
+// the time in which some effect that we needed was asked for and not yet to be
+// seen. An effect that is seen only after the provider was ready held nobody up
+// and does not count; without that the figure would flatter us.
+func (w *world) vendorSeconds(ctx context.Context, tenant string, ready time.Time) (float64, error) {
 	var t sim.Timeline
-	err := w.control(ctx, http.MethodGet, "/_sim/customers/"+url.PathEscape(tenant)+"/timeline", nil, &t)
-	return t.Seconds, err
+	if err := w.control(ctx, http.MethodGet, "/_sim/customers/"+url.PathEscape(tenant)+"/timeline", nil, &t); err != nil {
+		return 0, err
+	}
+	return seconds(criticalPath(t.Effects, ready)), nil
+}
+
+// criticalPath is the length of the union of [received, visible] of the effects
+// that were visible when the provider was ready.
+func criticalPath(effects []sim.Effect, ready time.Time) time.Duration {
+	effects = slices.Clone(effects)
+	slices.SortFunc(effects, func(a, b sim.Effect) int { return a.Received.Compare(b.Received) })
+	var total time.Duration
+	var end time.Time
+	for _, e := range effects {
+		from := e.Received
+		if from.Before(end) {
+			from = end
+		}
+		if e.Visible.After(ready) || !e.Visible.After(from) {
+			continue
+		}
+		total += e.Visible.Sub(from)
+		end = e.Visible
+	}
+	return total
 }
 
 func seconds(d time.Duration) float64 {

@@ -14,19 +14,34 @@ import (
 )
 
 // routes joins portal, API and health behind the one log line per request.
-func (a *App) routes() (http.Handler, error) {
+func (a *App) routes() http.Handler {
 	root := http.NewServeMux()
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	root.HandleFunc("GET /readyz", a.ready)
 	root.Handle(api.Prefix+"/", a.API)
+	root.HandleFunc("GET "+callbackPath, consentPage)
 	if a.Config.web() {
-		portal, err := a.portal()
-		if err != nil {
-			return nil, err
-		}
-		root.Handle("/", portal)
+		root.Handle("/", a.portal())
 	}
-	return a.logged(root), nil
+	return a.logged(root)
+}
+
+// callbackPath is where Entra ID sends the browser after the partner's sign-in.
+const callbackPath = "/staff/microsoft/callback"
+
+// consentPage is the page at the end of the partner's sign-in. The code in its
+// address is of use only together with the application's secret, once, and for
+// minutes; the person takes it to the terminal that waits for it.
+func consentPage(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	if r.URL.Query().Get("code") == "" {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte("The sign-in was not completed. Start again with: causeway partner connect\n"))
+		return
+	}
+	_, _ = w.Write([]byte("Signed in. Copy the whole address of this page into the terminal in which causeway partner connect waits.\n"))
 }
 
 // ready tells whether this process can serve: its database answers. It was

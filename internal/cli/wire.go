@@ -54,6 +54,8 @@ type App struct {
 
 	API     *api.Server
 	Handler http.Handler
+
+	attestation string // where Microsoft's agreement is accepted
 }
 
 // New builds the program. It opens the database and brings it to its version;
@@ -122,9 +124,7 @@ func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 	}
 	a.housekeeping()
 	a.API = api.New(a.apiParts())
-	if a.Handler, err = a.routes(); err != nil {
-		return nil, err
-	}
+	a.Handler = a.routes()
 	return a, nil
 }
 
@@ -138,6 +138,7 @@ func (a *App) microsoft(ctx context.Context) error {
 	if a.Pipe, err = azure.New(a.Config.microsoft(saved)); err != nil {
 		return err
 	}
+	a.attestation = a.Pipe.Config().AttestationURL
 	if !a.Config.worker() {
 		a.Custody = token.New(a.DB, nil, a.Pipe, a.Config.WorkerName)
 		a.Pipe = nil
