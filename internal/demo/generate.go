@@ -78,7 +78,22 @@ func (c country) account(alias account.Alias, name string, i int) account.Accoun
 	}
 	limit := fmt.Sprint(5000 * (i + 1))
 	a := payer(alias, name, limit, c.currency, address.Address{Country: c.code, Line1: street, City: p.city, State: p.state, PostalCode: p.postal})
-	a.RegistrationNumber = fmt.Sprintf("%s %06d", c.code, 100001+37*i)
+	a.RegistrationNumber = c.registration(100001 + 37*i)
 	a.Contact.Phone = fmt.Sprintf("%s 555 01%02d", c.prefix, i)
 	return a
+}
+
+// registration is a number in the form of the country's register, where
+// Microsoft checks it.
+func (c country) registration(n int) string {
+	form := map[string]string{
+		"PL": "5250%06d", "UA": "30%06d", "HU": "01-09-%06d", "BR": "10%06d000195", "KZ": "990140%06d", "IN": "27AAAAA%04[2]dA1Z5", "RU": "7701%06d", "BY": "190%06d",
+	}[c.code]
+	if form == "" {
+		return fmt.Sprintf("%s %06d", c.code, n)
+	}
+	if strings.Contains(form, "[2]") {
+		return fmt.Sprintf(strings.Replace(form, "[2]", "", 1), n%10000)
+	}
+	return fmt.Sprintf(form, n)
 }

@@ -216,7 +216,8 @@ func (r *Runner) check(ctx context.Context, d Details) (Checked, error) {
 	if err := collect(r.checkDomain(ctx, c.Domain)); err != nil {
 		return c, err
 	}
-	if err := collect(r.checkCountry(ctx, d)); err != nil {
+	d, err := r.checkCountry(ctx, d)
+	if err := collect(err); err != nil {
 		return c, err
 	}
 	v, err := r.checkAddress(ctx, d)
@@ -267,12 +268,22 @@ func (r *Runner) checkAddress(ctx context.Context, d Details) (partnercenter.Add
 	return v, nil
 }
 
-// checkCountry holds the details against Microsoft's rules for the country.
-func (r *Runner) checkCountry(ctx context.Context, d Details) error {
+// checkCountry holds the details against Microsoft's rules for the country, and
+// gives them as Microsoft wants to have them.
+func (r *Runner) checkCountry(ctx context.Context, d Details) (Details, error) {
 	rules, err := r.pc.CountryRules(ctx, d.Address.Country)
 	if err != nil {
-		return err
+		return d, err
 	}
+	d.Contact.Phone = national(d.Contact.Phone, rules.CountryCallingCodes)
+	d.Signatory.Phone = national(d.Signatory.Phone, rules.CountryCallingCodes)
+	if !needsNumber(d.Address.Country) {
+		d.RegistrationNumber = "" // refused where it is not wanted (600002)
+	}
+	if !rules.IsStateRequired && len(d.Address.State) > 2 {
+		d.Address.State = "" // Microsoft takes two characters, and here none are needed
+	}
+	city := address.City(d.Address)
 	var all []fault.Refusal
 	add := func(field, reason, remedy string) {
 		all = append(all, fault.Refusal{Field: field, Code: "country-rule", Reason: reason, Remedy: remedy})
@@ -289,7 +300,7 @@ func (r *Runner) checkCountry(ctx context.Context, d Details) error {
 	if !fits(rules.PostalCodeRegex, d.Address.PostalCode) {
 		add("postal_code", fmt.Sprintf("“%s” is no postal code of this country.", d.Address.PostalCode), "Correct it.")
 	}
-	if rules.IsCityRequired && d.Address.City == "" {
+	if rules.IsCityRequired && city == "" {
 		add("city", "Microsoft wants the city.", "Enter it.")
 	}
 	if d.Contact.Phone != "" && !fits(rules.PhoneNumberRegex, d.Contact.Phone) {
@@ -302,9 +313,29 @@ func (r *Runner) checkCountry(ctx context.Context, d Details) error {
 		add("registration_number", "Microsoft wants the company's registration number in this country.", "Enter it as in the company register.")
 	}
 	if len(all) > 0 {
-		return fault.Refuse(all...)
+		return d, fault.Refuse(all...)
 	}
-	return nil
+	return d, nil
+}
+
+// national is a telephone number as Microsoft wants it: digits without the
+// country's code, e.g. 2065550100 for +1 206 555 0100.
+func national(phone string, codes []string) string {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, phone)
+	if !strings.HasPrefix(strings.TrimSpace(phone), "+") {
+		return digits
+	}
+	for _, code := range codes {
+		if rest, ok := strings.CutPrefix(digits, strings.TrimPrefix(code, "+")); ok {
+			return rest
+		}
+	}
+	return digits
 }
 
 // fits tells whether a text has the form that Microsoft wants; a form that we
@@ -331,7 +362,7 @@ func needsNumber(country string) bool {
 // is never sent: for US addresses Microsoft refuses it (27002).
 func (d Details) asAddress() partnercenter.Address {
 	return partnercenter.Address{
-		Country: d.Address.Country, City: d.Address.City, State: d.Address.State, AddressLine1: d.Address.Line1, AddressLine2: d.Address.Line2,
+		Country: d.Address.Country, City: address.City(d.Address), State: d.Address.State, AddressLine1: d.Address.Line1, AddressLine2: d.Address.Line2,
 		PostalCode: d.Address.PostalCode, FirstName: d.Contact.FirstName, LastName: d.Contact.LastName, PhoneNumber: d.Contact.Phone,
 	}
 }

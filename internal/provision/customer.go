@@ -42,13 +42,18 @@ func (w *work) submitDetails(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := w.r.checkAddress(ctx, w.t.Details); err != nil {
+	d, err := w.r.checkCountry(ctx, w.t.Details)
+	if err != nil {
 		return err
 	}
-	if err := w.r.checkCountry(ctx, w.t.Details); err != nil {
+	if _, err := w.r.checkAddress(ctx, d); err != nil {
 		return err
 	}
 	return w.tx(ctx, func(tx *store.Tx) error {
+		err := changeTenant(ctx, tx, w.t.ID, func(t *Tenant) error { t.Details = d; return nil }) // as it is sent
+		if err != nil {
+			return err
+		}
 		for _, f := range []string{"Details checked", "Address accepted", "Domain free"} {
 			if err := w.fact(ctx, tx, "%s", f); err != nil {
 				return err

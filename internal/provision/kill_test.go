@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway/internal/account"
 	"causeway/internal/provider"
 	"causeway/internal/seal"
 	"causeway/internal/sim"
@@ -103,6 +104,7 @@ func prepare(t *testing.T) (victim, *sim.Server) {
 	}
 	w := &world{t: t, db: db, sim: ms, ring: ring}
 	w.build(ring)
+	w.owner = account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: "owner@partner.example"}
 	w.people0()
 	w.connectPartner()
 	ms.Fail("HEAD /v1/domains/{}", sim.Fault{Kind: sim.FailBefore, Status: 503, Count: -1, After: 2}) // the wizard's questions, then nothing

@@ -63,12 +63,20 @@ func newWorld(t *testing.T, options ...sim.Option) *world {
 
 func worldOn(t *testing.T, db *store.DB, ms *sim.Server) *world {
 	t.Helper()
+	w := emptyWorld(t, db, ms)
+	w.people0()
+	return w
+}
+
+// emptyWorld has the partner, connected, and no customers.
+func emptyWorld(t *testing.T, db *store.DB, ms *sim.Server) *world {
+	t.Helper()
 	w := &world{t: t, db: db, sim: ms}
 	ring, err := seal.New()
 	w.must(err)
 	w.ring = ring
 	w.build(ring)
-	w.people0()
+	w.owner = account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: "owner@partner.example"}
 	w.connectPartner()
 	return w
 }
@@ -122,10 +130,9 @@ func (w *world) must(err error) {
 	}
 }
 
-// people0 makes the partner's owner and Contoso with its account CTSO.
+// people0 makes Contoso with its account CTSO.
 func (w *world) people0() {
 	w.t.Helper()
-	w.owner = account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: "owner@partner.example"}
 	w.contoso = w.organization("Contoso, Ltd.", "CTSO", "ctso-admin")
 }
 
