@@ -43,7 +43,7 @@ func (s *Server) listAccounts(v *visit) error {
 		}
 		row := ui.AccountRow{
 			Alias: string(a.Alias), Name: a.Name, Where: where(a), Parent: string(a.Parent), Providers: ch.Providers, Limit: amount(a.CreditLimit),
-			Allowed: ch.Verdict.Eligible, Reasons: rulesOf(ch.Verdict),
+			Allowed: ch.Verdict.Eligible, Reasons: rulesOf(ch),
 		}
 		for _, l := range ch.Verdict.Lifted {
 			row.Asked = "Exception " + l.Request
@@ -91,7 +91,7 @@ func (s *Server) account(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := ui.AccountPage{Shell: shell, Alias: string(a.Alias), Name: a.Name, Allowed: ch.Verdict.Eligible, Reasons: rulesOf(ch.Verdict), AskOff: v.may(account.ActExceptionAsk, a.Org)}
+	p := ui.AccountPage{Shell: shell, Alias: string(a.Alias), Name: a.Name, Allowed: ch.Verdict.Eligible, Reasons: rulesOf(ch), AskOff: v.may(account.ActExceptionAsk, a.Org)}
 	if !ch.Verdict.CanAsk() && !p.Allowed {
 		p.AskOff = "An exception cannot lift this."
 	}

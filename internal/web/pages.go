@@ -6,9 +6,9 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/agreement"
-	"causeway/internal/eligibility"
 	"causeway/internal/fault"
 	"causeway/internal/guardrail"
+	"causeway/internal/provision"
 	"causeway/internal/web/ui"
 )
 
@@ -226,10 +226,10 @@ func serviceRow(v *visit, c guardrail.Catalogue, x guardrail.Service) ui.Service
 }
 
 // rulesOf is a verdict as reasons.
-func rulesOf(v eligibility.Verdict) []string {
+func rulesOf(ch provision.Choice) []string {
 	var list []string
-	for _, f := range v.Failures {
-		list = append(list, sentence(f, v.CanAsk()))
+	for _, f := range ch.Verdict.Failures {
+		list = append(list, sentence(f, ch))
 	}
 	return list
 }

@@ -338,7 +338,7 @@ func (s *Server) onboardingProgress(v *visit, pr provision.Progress, g ui.Progre
 	if o.State == provision.Running || o.State == provision.Waiting {
 		label, value := "Mail me when ready", "on"
 		if o.MailMe {
-			label, value = "No mail when ready", "off"
+			label, value = "Do not mail me", "off"
 		}
 		g.Actions = append([]ui.Action{{ID: "mail-me", Label: label, Post: "/providers/" + g.ID + "/mail", Fields: []ui.Pair{{Name: "on", Value: value}}, Off: v.may(account.ActProviderEdit, o.Org)}}, g.Actions...)
 	}

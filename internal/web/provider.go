@@ -161,7 +161,10 @@ func (s *Server) grants(v *visit, o provision.Onboarding, list []provider.Grant,
 		case g.Scope == "" || !strings.HasPrefix(g.Scope, "/subscriptions/"):
 			row.Where = "Tenant"
 		}
-		if g.Principal != g.PrincipalName {
+		switch {
+		case strings.Contains(g.PrincipalName, "@"):
+			row.Who, row.Under = "Your first administrator", g.PrincipalName
+		case g.Principal != g.PrincipalName:
 			row.Under = g.Principal
 		}
 		view.Grants = append(view.Grants, row)
@@ -179,7 +182,11 @@ func (s *Server) guardrailOf(v *visit, view *ui.ProviderView) error {
 	for _, g := range c.Groups {
 		n += len(g.Services)
 	}
-	g := ui.GuardrailView{Title: "Azure services offered, v" + fmt.Sprint(c.Version), Mode: "enforced", Refused: "Azure refuses what is not on the list, with the policy's name."}
+	title := "Azure services offered"
+	if c.Version > 0 {
+		title += fmt.Sprintf(", v%d", c.Version)
+	}
+	g := ui.GuardrailView{Title: title, Mode: "enforced", Refused: "Azure refuses what is not on the list, with the policy's name."}
 	g.Figures = []ui.KV{
 		{Key: "Services", Value: fmt.Sprint(n), Sub: fmt.Sprintf("%d resource types", len(c.Types()))},
 		{Key: "Regions", Value: regionWords(c), Sub: ""},
@@ -239,7 +246,7 @@ func (s *Server) receiptsOf(v *visit, p provider.Provider, view *ui.ProviderView
 	}
 	for _, a := range list {
 		view.Receipts = append(view.Receipts, ui.Receipt{
-			Title: fmt.Sprintf("%s, version %d", a.Title, a.Version), By: acceptedBy(a), At: v.moment(a.At), Href: href, PDF: "/terms/" + string(a.Document),
+			Title: fmt.Sprintf("%s, version %d", a.Title, a.Version), By: acceptedBy(a), At: v.moment(a.At), Href: href,
 		})
 	}
 	return nil

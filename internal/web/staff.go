@@ -286,7 +286,7 @@ func (s *Server) customer(v *visit) error {
 		if err != nil {
 			return err
 		}
-		p.Accounts = append(p.Accounts, ui.AccountRow{Alias: string(a.Alias), Name: a.Name, Where: where(a), Parent: string(a.Parent), Providers: ch.Providers, Limit: amount(a.CreditLimit), Allowed: ch.Verdict.Eligible, Reasons: rulesOf(ch.Verdict)})
+		p.Accounts = append(p.Accounts, ui.AccountRow{Alias: string(a.Alias), Name: a.Name, Where: where(a), Parent: string(a.Parent), Providers: ch.Providers, Limit: amount(a.CreditLimit), Allowed: ch.Verdict.Eligible, Reasons: rulesOf(ch)})
 	}
 	people, err := s.People.Users(v.ctx(), o.ID)
 	if err != nil {

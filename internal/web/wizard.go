@@ -183,7 +183,6 @@ func (s *Server) tenant(v *visit, d provision.Draft) (provision.Tenant, bool) {
 // wizardPanel is what is good to know at a step.
 func (s *Server) wizardPanel(v *visit, d provision.Draft, step string) []ui.Section {
 	b := v.words
-	help := ui.Section{Help: ui.Link{Label: "Providers, roles and features explained", Href: "/help"}}
 	undo := ui.Section{Title: "What can be undone", Items: []string{
 		"**Until you create:** everything.", "**Later:** cancel at any time; the bill ends with the day.", "**Never:** the domain name at Microsoft.",
 	}}
@@ -192,34 +191,33 @@ func (s *Server) wizardPanel(v *visit, d provision.Draft, step string) []ui.Sect
 	}
 	switch step {
 	case provision.WizardType:
-		return []ui.Section{next("You choose the account that pays.", "You accept two sets of terms.", "We set Azure up, usually in "+b.DurationToExpect+". You can watch or leave."), help}
+		return []ui.Section{next("You choose the account that pays.", "You accept two sets of terms.", "We set Azure up, usually in "+b.DurationToExpect+". You can watch or leave.")}
 	case provision.WizardMode:
 		return []ui.Section{{Title: "What does it cost?", Paragraphs: []string{
 			"Creating it is free. Azure usage is billed monthly at list price, as one line: **" + b.LineLabel + "**.",
-		}}, undo, help}
+		}}, undo}
 	case provision.WizardName:
-		return []ui.Section{{Title: "Good names", Paragraphs: []string{"Say what runs there and for whom: “" + "Contoso analytics” is found faster than “test 2”."}}, undo, help}
+		return []ui.Section{{Title: "Good names", Paragraphs: []string{"Say what runs there and for whom: “" + "Contoso analytics” is found faster than “test 2”."}}, undo}
 	case provision.WizardAccount:
 		return []ui.Section{
 			next("You check the details we send to Microsoft, filled in from the account.", "You accept "+b.Partner+"'s and Microsoft's terms.", "We set Azure up, usually in "+b.DurationToExpect+". You can watch or leave."),
-			{Title: "Who pays", Paragraphs: s.whoPays(v, d)}, undo, help,
+			{Title: "Who pays", Paragraphs: s.whoPays(v, d)}, undo,
 		}
 	case provision.WizardDetails:
 		return []ui.Section{
 			{Title: "Why we ask", Paragraphs: []string{"Microsoft opens the Azure account in your company's name and checks the address. What you type here is sent to Microsoft and kept with the provider."}},
-			undo, help,
+			undo,
 		}
 	case provision.WizardTerms:
 		return []ui.Section{
 			{Title: "Who can sign", Paragraphs: []string{"Somebody who may bind the company. If that is another person, we send a link; no account is needed here. The draft waits, for weeks if need be, and begins by itself after the signature."}},
 			{Title: "If a version changes", Paragraphs: []string{"Each version is accepted by its exact text. A new one is shown again at your next order; what you accepted stays on your receipt."}},
-			help,
 		}
 	}
 	return []ui.Section{
 		next("We send the details to Microsoft, create the account and the subscription, and associate both with your "+b.AccountWord+".",
 			"Microsoft applies the guardrail, which takes longest.", "You get a mail with your receipt."),
-		undo, help,
+		undo,
 	}
 }
 

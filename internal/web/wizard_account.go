@@ -128,7 +128,7 @@ func (s *Server) choices(v *visit, d provision.Draft, list []provision.Choice, p
 		row.Checked = false
 		row.Where = address.City(a.Address)
 		for _, f := range ch.Verdict.Failures {
-			row.Reasons = append(row.Reasons, sentence(f, ch.Verdict.CanAsk()))
+			row.Reasons = append(row.Reasons, sentence(f, ch))
 		}
 		if err := s.exceptionOf(v, ch, &row); err != nil {
 			return err
@@ -146,7 +146,7 @@ func (s *Server) choices(v *visit, d provision.Draft, list []provision.Choice, p
 		if budget.Currency() == "" {
 			budget = v.rules.DefaultBudget
 		}
-		text := budget.Decimal().String()
+		text := strings.TrimSuffix(amount(budget), " "+string(budget.Currency()))
 		if v.r.Method == "POST" && v.r.PostForm.Has("budget") {
 			text = v.form("budget")
 		}
@@ -160,12 +160,19 @@ func (s *Server) choices(v *visit, d provision.Draft, list []provision.Choice, p
 
 // sentence is a failing rule with its cause, the ancestor marked. Where an
 // exception can be asked for, the button beside it is the remedy.
-func sentence(f eligibility.Failure, button bool) string {
+func sentence(f eligibility.Failure, ch provision.Choice) string {
 	reason := f.Reason
-	if f.Cause != "" && strings.Contains(reason, f.Cause) && !strings.Contains(reason, "**") {
-		reason = strings.Replace(reason, f.Cause, "**"+f.Cause+"**", 1)
+	for _, a := range ch.Ancestors {
+		if string(a.Alias) != f.Cause {
+			continue
+		}
+		mark := f.Cause
+		if named := f.Cause + " · " + a.Name; strings.Contains(reason, named) {
+			mark = named
+		}
+		reason = strings.Replace(reason, mark, "**"+mark+"**", 1)
 	}
-	if button {
+	if ch.Verdict.CanAsk() {
 		return reason
 	}
 	return strings.TrimSpace(reason + " " + f.Remedy)

@@ -151,7 +151,7 @@ func (s *Server) detailFields(v *visit, in provision.Details, same bool, p *ui.W
 	}
 	p.Domain = field("prefix", "Domain prefix", in.DomainPrefix, "off", "", func(f *ui.Field) {
 		f.Suffix, f.MaxLength, f.Spellfree = provision.DomainSuffix, 27, true
-		f.Hint = "Letters and digits. It is part of every sign-in name: admin@" + or(in.DomainPrefix, "yourname") + provision.DomainSuffix
+		f.Hint = "Letters and digits. It is part of every sign-in name, after the @."
 	})
 	p.Confirmed, p.ConfirmErr = in.DomainConfirmed, errs.For("permanent")
 	p.Company = []ui.Field{field("company_name", "Company", in.CompanyName, "organization", "", func(f *ui.Field) { f.MaxLength = 100 })}

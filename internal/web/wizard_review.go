@@ -71,15 +71,15 @@ func plain(s string) string { return strings.ReplaceAll(s, "**", "∗∗") }
 func (s *Server) agreedRows(v *visit, d provision.Draft) []ui.KV {
 	var rows []ui.KV
 	if d.Terms != nil {
-		rows = append(rows, ui.KV{Key: v.brand.TermsTitle, Value: "Version " + d.Terms.Version, Sub: "accepted " + v.moment(d.Terms.At), State: ui.StateReady})
+		rows = append(rows, ui.KV{Key: v.brand.TermsTitle, Value: "Version " + d.Terms.Version, Sub: "accepted " + v.moment(d.Terms.At)})
 	}
 	switch {
 	case d.Customer != nil:
-		rows = append(rows, ui.KV{Key: "Microsoft Customer Agreement", Value: "Covers this subscription", Sub: "confirmed " + v.moment(d.Customer.At), State: ui.StateReady})
+		rows = append(rows, ui.KV{Key: "Microsoft Customer Agreement", Value: "Covers this subscription", Sub: "confirmed " + v.moment(d.Customer.At)})
 	case d.Microsoft == nil:
 	case d.Microsoft.State == "accepted":
 		m := d.Microsoft
-		rows = append(rows, ui.KV{Key: "Microsoft Customer Agreement", Value: plain("By " + m.Signatory.FirstName + " " + m.Signatory.LastName), Sub: "recorded by Microsoft", State: ui.StateReady})
+		rows = append(rows, ui.KV{Key: "Microsoft Customer Agreement", Value: plain("By " + m.Signatory.FirstName + " " + m.Signatory.LastName), Sub: "recorded by Microsoft"})
 	default:
 		m := d.Microsoft
 		rows = append(rows, ui.KV{Key: "Microsoft Customer Agreement", Value: plain("Sent to " + m.Signatory.FirstName + " " + m.Signatory.LastName), Sub: m.Signatory.Email, State: ui.StateWaiting})

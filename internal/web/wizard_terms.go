@@ -18,7 +18,7 @@ import (
 func (s *Server) documentOf(v *visit, doc agreement.Document) (ui.Document, error) {
 	country := "everywhere else"
 	if doc.Country != agreement.Everywhere {
-		country = capitalized(countries([]string{doc.Country}))
+		country = countryNames([]string{doc.Country})
 	}
 	d := ui.Document{
 		Title: doc.Title, Version: string(doc.ID),
