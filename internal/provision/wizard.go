@@ -232,9 +232,8 @@ func prefix(name string) string {
 	}
 	s := b.String()
 	for _, form := range []string{"incorporated", "inc", "llc", "ltd", "gmbh", "corp", "plc"} {
-		if cut := strings.TrimSuffix(s, form); len(cut) >= 4 {
-			s = cut
-			break
+		if cut, ok := strings.CutSuffix(s, form); ok && len(cut) >= 4 {
+			return cut
 		}
 	}
 	return s
