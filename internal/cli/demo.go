@@ -164,7 +164,7 @@ func (c *demoCmd) walk(ctx context.Context, w *world, std Std) (demoResult, erro
 	if err != nil {
 		return r, fmt.Errorf("sign in: %w", err)
 	}
-	j := &journey{w: w, c: admin, name: "Contoso production", account: "CTSO", prefix: "contosodemo"}
+	j := &journey{w: w, c: admin, name: "Contoso production", account: "CTSO", login: demo.AccountAdministrator, prefix: "contosodemo"}
 	before, err := w.calls(ctx)
 	if err != nil {
 		return r, err

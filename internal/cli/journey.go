@@ -18,6 +18,7 @@ type journey struct {
 	c       *client // the customer's administrator
 	name    string
 	account string
+	login   string // of the account administrator
 	prefix  string
 
 	id    string
@@ -28,7 +29,7 @@ type journey struct {
 func (j *journey) submit(ctx context.Context) error {
 	var d api.Draft
 	err := j.c.post(ctx, "/providers", map[string]any{
-		"name": j.name, "account": j.account, "connect": map[string]string{"login": demo.AccountAdministrator, "password": demo.Password},
+		"name": j.name, "account": j.account, "connect": map[string]string{"login": j.login, "password": demo.Password},
 	}, &d)
 	if err != nil {
 		return fmt.Errorf("begin the provider: %w", err)

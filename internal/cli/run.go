@@ -26,9 +26,24 @@ func Process() Std { return Std{os.Stdin, os.Stdout, os.Stderr} }
 
 // commands is the whole command line, one line per command.
 type commands struct {
-	Demo  demoCmd  `cmd:"" help:"Run everything on this machine, with a simulated Microsoft."`
-	Serve serveCmd `cmd:"" help:"Run the portal, the API and the worker."`
-	Sim   simCmd   `cmd:"" help:"Run a simulated Microsoft: Entra ID, Partner Center, Graph, Resource Manager."`
+	Demo       demoCmd       `cmd:"" help:"Run everything on this machine, with a simulated Microsoft."`
+	Serve      serveCmd      `cmd:"" help:"Run the portal, the API and the worker."`
+	Login      loginCmd      `cmd:"" help:"Sign in at a server and keep a token."`
+	Logout     logoutCmd     `cmd:"" help:"End that token."`
+	Provider   providerCmd   `cmd:"" help:"Providers: create, list, show, watch, cancel."`
+	Account    accountCmd    `cmd:"" help:"Billing accounts."`
+	Request    requestCmd    `cmd:"" help:"Requests: exceptions, contacts, services."`
+	Receipt    receiptCmd    `cmd:"" help:"Signed receipts."`
+	Token      tokenCmd      `cmd:"" help:"API tokens of your own."`
+	Onboarding onboardingCmd `cmd:"" help:"Onboardings, for staff."`
+	Agreement  agreementCmd  `cmd:"" help:"Terms, in versions."`
+	Settings   settingsCmd   `cmd:"" help:"What the partner decided, as JSON."`
+	Audit      auditCmd      `cmd:"" help:"The record of who did what."`
+	Partner    partnerCmd    `cmd:"" help:"The partner's own connection to Microsoft."`
+	Owner      ownerCmd      `cmd:"" help:"The first person of a new installation."`
+	Doctor     doctorCmd     `cmd:"" help:"Check everything that can go wrong outside."`
+	Bench      benchCmd      `cmd:"" help:"Measure."`
+	Sim        simCmd        `cmd:"" help:"Run a simulated Microsoft: Entra ID, Partner Center, Graph, Resource Manager."`
 
 	Version kong.VersionFlag `help:"Say which version this is."`
 }

@@ -52,6 +52,7 @@ type worldConfig struct {
 	simPlain string
 	database string // "" = SQLite in dir
 	workers  int
+	calls    int       // length of the simulator's call log; 0 = its default
 	log      io.Writer // of both; nil = kept, and shown if something fails
 }
 
@@ -74,7 +75,10 @@ func startWorld(ctx context.Context, c worldConfig) (w *world, err error) {
 	}
 	ca, ready := filepath.Join(w.dir, "sim-ca.pem"), filepath.Join(w.dir, "sim-ready.json")
 	_ = os.Remove(ready)
-	err = w.start(ctx, c.log, "simulator", ready, "sim", "--listen", firstOf(c.simAddr, "127.0.0.1:0"), "--plain-listen", firstOf(c.simPlain, "127.0.0.1:0"),
+	if c.calls == 0 {
+		c.calls = 20_000
+	}
+	err = w.start(ctx, c.log, "simulator", ready, "sim", "--call-limit", fmt.Sprint(c.calls), "--listen", firstOf(c.simAddr, "127.0.0.1:0"), "--plain-listen", firstOf(c.simPlain, "127.0.0.1:0"),
 		"--ca-file", ca, "--profile", c.profile, "--factor", fmt.Sprint(c.factor), "--ready-file", ready, "--quiet")
 	if err != nil {
 		return w, err
