@@ -72,7 +72,7 @@ type Catalogue struct {
 type catalogueIn struct{ Body Catalogue }
 
 func (s *Server) routeAgreements() {
-	handle(s, op{id: "list-documents", is: "GET /agreements", tag: "agreements", text: "List every version of every document", act: account.ActSettingsView}, func(ctx context.Context, a account.Actor, _ *none) (Page[Document], error) {
+	handle(s, op{id: "list-documents", is: "GET /agreements", tag: "agreements", text: "List every version of every document", act: account.ActAgreementView}, func(ctx context.Context, a account.Actor, _ *none) (Page[Document], error) {
 		list, err := s.Terms.Documents(ctx, a)
 		return Page[Document]{Items: each(list, viewDocument)}, err
 	})

@@ -180,3 +180,14 @@ func (s *Server) bearer(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, ctxActor, a)))
 	})
 }
+
+// asPerson is the person behind a token of full scope, for the deeds that ask for
+// the person's own password in the same call: that password, whose tries are
+// counted, proves the person, as it does at the sign-in; the token proves nothing
+// more here. A token that may only read stays what it is.
+func asPerson(a account.Actor) account.Actor {
+	if a.Scope == account.ScopeAll {
+		a.Token, a.Scope = "", ""
+	}
+	return a
+}

@@ -227,6 +227,7 @@ func (s *Server) setPassword(ctx context.Context, a account.Actor, in *passwordI
 		return err
 	}
 	if u.ID == a.User {
+		a = asPerson(a)
 		if err := s.People.Reauthenticate(ctx, a, in.Body.Password); err != nil {
 			return err
 		}

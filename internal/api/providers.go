@@ -276,7 +276,7 @@ func (s *Server) providerAssociations(ctx context.Context, a account.Actor, in *
 }
 
 func (s *Server) showCredentials(ctx context.Context, a account.Actor, in *reauthIn) (Credentials, error) {
-	c, err := s.Provision.ShowCredentials(ctx, a, provider.ID(in.ID), in.Body.Password)
+	c, err := s.Provision.ShowCredentials(ctx, asPerson(a), provider.ID(in.ID), in.Body.Password)
 	return Credentials(c), err
 }
 

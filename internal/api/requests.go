@@ -109,7 +109,7 @@ func (s *Server) routeRequests() {
 	handle(s, op{id: "get-request-timeline", is: "GET /requests/{id}/timeline", tag: "requests", text: "What happened to it, the oldest first", act: account.ActRequestView}, s.timeline)
 	handle(s, op{id: "decide-request", is: "POST /requests/{id}/decide", tag: "requests", text: "Grant or refuse it", act: account.ActRequestDecide}, s.decide)
 	handle(s, op{id: "withdraw-request", is: "POST /requests/{id}/withdraw", tag: "requests", text: "Take it back", act: account.ActRequestWithdraw}, s.withdraw)
-	act(s, op{id: "comment-request", is: "POST /requests/{id}/comments", tag: "requests", text: "Add a line to its timeline", act: account.ActRequestView}, s.comment)
+	act(s, op{id: "comment-request", is: "POST /requests/{id}/comments", tag: "requests", text: "Add a line to its timeline", act: account.ActRequestCreate}, s.comment)
 }
 
 // request finds a request by its id or by the number that people say.

@@ -538,7 +538,7 @@ func (c *requestWithdrawCmd) Run(ctx context.Context, std Std) error {
 
 // agreementCmd shows terms.
 type agreementCmd struct {
-	List agreementListCmd `cmd:"" help:"List every version of every document (staff)."`
+	List agreementListCmd `cmd:"" help:"List every version of every document."`
 	Show agreementShowCmd `cmd:"" help:"Print one document."`
 }
 
