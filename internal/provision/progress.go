@@ -87,6 +87,7 @@ func (r *Runner) estimate(ctx context.Context, o Onboarding, steps []StepRecord)
 			continue
 		}
 		span := documented[s.Name]
+		span[0], span[1] = time.Duration(float64(span[0])/r.pace), time.Duration(float64(span[1])/r.pace)
 		if d := ran[s.Name]; len(d) >= 10 {
 			slices.Sort(d)
 			span = [2]time.Duration{d[len(d)/10], d[len(d)*9/10]}

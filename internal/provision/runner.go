@@ -56,6 +56,7 @@ type Runner struct {
 	ring      *seal.Ring // customer's secrets
 	signer    *agreement.Signer
 	portal    string // its address, without a slash at the end
+	pace      float64
 
 	signatures *agreement.Signatures
 
@@ -82,7 +83,8 @@ type Parts struct {
 	Providers *provider.Inventory
 	Ring      *seal.Ring
 	Signer    *agreement.Signer
-	Portal    string // the portal's address, for links
+	Portal    string  // the portal's address, for links
+	Pace      float64 // how many times as fast Microsoft is: 20 in a demo; 0 = 1. Only for estimates
 	Signed    *agreement.Signatures
 	Partner   *partnercenter.Client
 	Graph     *graph.Client
@@ -95,7 +97,7 @@ func New(p Parts) *Runner {
 	r := &Runner{
 		db: p.DB, now: p.Now, log: p.Log, jobs: p.Jobs, people: p.People, settings: p.Settings, terms: p.Terms, guard: p.Guard,
 		desk: p.Desk, mail: p.Mail, providers: p.Providers, ring: p.Ring, signer: p.Signer,
-		portal: strings.TrimSuffix(p.Portal, "/"), signatures: p.Signed, pc: p.Partner, graph: p.Graph, arm: p.ARM, tokens: p.Tokens,
+		portal: strings.TrimSuffix(p.Portal, "/"), pace: max(p.Pace, 1), signatures: p.Signed, pc: p.Partner, graph: p.Graph, arm: p.ARM, tokens: p.Tokens,
 	}
 	r.signatures.OnClose(func(ctx context.Context, tx *store.Tx, i agreement.Invitation) error {
 		return r.jobs.Wake(ctx, tx, JobSign, i.Attempt)
