@@ -51,6 +51,8 @@ type Config struct {
 	SeedDemo  bool   // fill an empty database with the demo's book; its people are shown at the sign-in
 	Simulated string // what the portal's banner says about a simulated Microsoft; "" at the real one
 
+	Pace float64 // how many times as fast a simulated Microsoft is, for estimates; 0 = 1
+
 	Now func() time.Time // nil = time.Now
 	Log *slog.Logger     // nil = nothing is logged
 }

@@ -100,9 +100,10 @@ func logger(w io.Writer, format, level string) *slog.Logger {
 // serveCmd runs one process.
 type serveCmd struct {
 	settings  `embed:""`
-	SeedDemo  bool   `hidden:"" help:"Fill an empty database with the demo's book of customers."`
-	Simulated string `hidden:"" help:"What the portal's banner says about a simulated Microsoft."`
-	ReadyFile string `placeholder:"FILE" help:"Write the address to this file once it listens; for scripts that use port 0."`
+	SeedDemo  bool    `hidden:"" help:"Fill an empty database with the demo's book of customers."`
+	Simulated string  `hidden:"" help:"What the portal's banner says about a simulated Microsoft."`
+	Pace      float64 `hidden:"" help:"How many times as fast the simulated Microsoft is."`
+	ReadyFile string  `placeholder:"FILE" help:"Write the address to this file once it listens; for scripts that use port 0."`
 }
 
 func (c *serveCmd) Run(ctx context.Context, std Std) error {
@@ -110,7 +111,7 @@ func (c *serveCmd) Run(ctx context.Context, std Std) error {
 	if err != nil {
 		return err
 	}
-	cfg.SeedDemo, cfg.Simulated = c.SeedDemo, c.Simulated
+	cfg.SeedDemo, cfg.Simulated, cfg.Pace = c.SeedDemo, c.Simulated, c.Pace
 	return serve(ctx, cfg, c.ReadyFile)
 }
 

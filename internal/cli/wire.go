@@ -112,7 +112,7 @@ func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 	}
 	a.Provision = provision.New(provision.Parts{
 		DB: db, Now: cfg.Now, Log: cfg.Log, Jobs: a.Jobs, People: a.People, Settings: a.Settings, Terms: a.Terms, Guard: a.Guard,
-		Desk: a.Desk, Mail: a.Mail, Providers: a.Providers, Ring: a.Ring, Signer: a.Signer, Portal: cfg.PublicURL, Signed: a.Signatures,
+		Desk: a.Desk, Mail: a.Mail, Providers: a.Providers, Ring: a.Ring, Signer: a.Signer, Portal: cfg.PublicURL, Pace: cfg.Pace, Signed: a.Signatures,
 		Partner: a.Partner, Graph: a.Graph, ARM: a.ARM, Tokens: a.Custody,
 	})
 	brand, err := a.Settings.Brand(ctx)

@@ -109,7 +109,7 @@ func (w *world) serveArgs(c worldConfig) []string {
 	args := []string{
 		"--database", w.db, "--keys", filepath.Join(w.dir, "keys"), "--microsoft", w.sim.URL, "--attestation-url", w.sim.PlainURL + "/mca/",
 		"--ca-file", w.sim.CAFile, "--brand", "seed", "--worker-name", "demo", "--seed-demo", "--log-format", "text",
-		"--simulated", simulated(c),
+		"--simulated", simulated(c), "--pace", fmt.Sprint(c.factor),
 	}
 	if c.workers > 0 {
 		args = append(args, "--workers", fmt.Sprint(c.workers))
