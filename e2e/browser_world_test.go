@@ -45,11 +45,13 @@ type site struct {
 	url    string
 	server *exec.Cmd
 	client *http.Client // trusts the simulator
+	mail   *mailbox
+	last   string // the onboarding that was submitted last
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
+	s := &site{t: t, dir: t.TempDir(), mail: newMailbox(t)}
 	ready := filepath.Join(s.dir, "sim.json")
 	s.start(ready, "sim", "--listen", "127.0.0.1:0", "--plain-listen", "127.0.0.1:0", "--ca-file", filepath.Join(s.dir, "ca.pem"), "--profile", "instant", "--ready-file", ready, "--quiet")
 	b, err := os.ReadFile(ready)
@@ -123,7 +125,7 @@ func (s *site) serve(listen string) {
 	s.t.Helper()
 	ready := filepath.Join(s.dir, "server")
 	s.server = s.start(ready, "serve", "--listen", listen, "--ready-file", ready, "--database", filepath.Join(s.dir, "state.db"), "--keys", filepath.Join(s.dir, "keys"),
-		"--microsoft", s.sim.URL, "--attestation-url", s.sim.Plain+"/mca/", "--ca-file", s.sim.CA, "--brand", "seed", "--worker-name", "e2e", "--seed-demo", "--log-format", "text", "--log-level", "warn")
+		"--microsoft", s.sim.URL, "--attestation-url", s.sim.Plain+"/mca/", "--ca-file", s.sim.CA, "--brand", "seed", "--worker-name", "e2e", "--seed-demo", "--smtp", "smtp://"+s.mail.address, "--log-format", "text", "--log-level", "warn")
 	b, err := os.ReadFile(ready)
 	s.must(err)
 	s.url = strings.TrimSpace(string(b))
@@ -306,7 +308,9 @@ func (b *tab) click(sel string) {
 // fill replaces what an input holds.
 func (b *tab) fill(sel, text string) {
 	b.t.Helper()
-	b.do("fill "+sel, chromedp.WaitVisible(chromedp.CSS(sel)), chromedp.Clear(chromedp.CSS(sel)), chromedp.SendKeys(chromedp.CSS(sel), text))
+	b.do("see "+sel, chromedp.WaitVisible(chromedp.CSS(sel)))
+	b.eval(fmt.Sprintf("(document.querySelector(%q).value = '', 1)", sel))
+	b.do("fill "+sel, chromedp.SendKeys(chromedp.CSS(sel), text))
 }
 
 func (b *tab) key(keys ...string) {

@@ -184,11 +184,7 @@ func (s *Server) services(v *visit) error {
 		}
 	}
 	for _, r := range c.Regions {
-		label := r.Label
-		if r.Place != "" {
-			label += " · " + r.Place
-		}
-		p.Regions = append(p.Regions, label)
+		p.Regions = append(p.Regions, r.Label)
 	}
 	p.Figures = []ui.Figure{
 		{Label: "Services", Value: fmt.Sprint(all), Note: "in " + ui.Count(len(c.Groups), "group", "groups")},
