@@ -145,9 +145,10 @@ func (s *Server) setGuardrail(ctx context.Context, a account.Actor, in *catalogu
 }
 
 func viewCatalogue(c guardrail.Catalogue) Catalogue {
+	c = full(c)
 	return Catalogue{
 		Version: c.Version, ChangedAt: when(c.ChangedAt), Note: c.Note, Unrestricted: c.Unrestricted,
-		Regions: each(c.Regions, func(r guardrail.Region) guardrail.Region { return r }), Groups: each(c.Groups, func(g guardrail.Group) guardrail.Group { return g }),
+		Regions: c.Regions, Groups: c.Groups,
 	}
 }
 

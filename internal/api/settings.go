@@ -10,7 +10,7 @@ import (
 )
 
 type (
-	brandIn     struct{ Body partner.Brand }
+	brandIn     struct{ Body Brand }
 	rulesIn     struct{ Body partner.Rules }
 	microsoftIn struct{ Body partner.Microsoft }
 	historyIn   struct {
@@ -18,6 +18,22 @@ type (
 		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
 	}
 )
+
+// Brand is every word and colour that a customer sees.
+type Brand struct {
+	partner.Brand
+	Mark string `json:"mark" maxLength:"40000" doc:"The mark as SVG text; empty: the built-in one."` // in place of the brand's own, which is bytes
+}
+
+func viewBrand(b partner.Brand, err error) (Brand, error) {
+	return Brand{b, string(b.Mark)}, err
+}
+
+// brand is what was sent, as the settings take it.
+func (b Brand) brand() partner.Brand {
+	b.Brand.Mark = []byte(b.Mark)
+	return b.Brand
+}
 
 // SettingsChange is one saved version.
 type SettingsChange struct {
@@ -29,14 +45,14 @@ type SettingsChange struct {
 
 func (s *Server) routeSettings() {
 	const seen = "Send the version as it was read: 409 if somebody saved meanwhile. Everything that is wrong is named at once."
-	handle(s, op{id: "get-brand", is: "GET /settings/brand", tag: "settings", text: "Every word and colour that a customer sees", act: account.ActSettingsView}, func(ctx context.Context, a account.Actor, _ *none) (partner.Brand, error) {
-		return see(a, func() (partner.Brand, error) { return s.Settings.Brand(ctx) })
+	handle(s, op{id: "get-brand", is: "GET /settings/brand", tag: "settings", text: "Every word and colour that a customer sees", act: account.ActSettingsView}, func(ctx context.Context, a account.Actor, _ *none) (Brand, error) {
+		return viewBrand(see(a, func() (partner.Brand, error) { return s.Settings.Brand(ctx) }))
 	})
-	handle(s, op{id: "set-brand", is: "PUT /settings/brand", tag: "settings", text: "Save a new version of the brand", act: account.ActSettingsChange, more: seen}, func(ctx context.Context, a account.Actor, in *brandIn) (partner.Brand, error) {
-		if err := s.Settings.SetBrand(ctx, a, in.Body.Version, in.Body); err != nil {
-			return partner.Brand{}, err
+	handle(s, op{id: "set-brand", is: "PUT /settings/brand", tag: "settings", text: "Save a new version of the brand", act: account.ActSettingsChange, more: seen}, func(ctx context.Context, a account.Actor, in *brandIn) (Brand, error) {
+		if err := s.Settings.SetBrand(ctx, a, in.Body.Version, in.Body.brand()); err != nil {
+			return Brand{}, err
 		}
-		return s.Settings.Brand(ctx)
+		return viewBrand(s.Settings.Brand(ctx))
 	})
 	handle(s, op{id: "get-rules", is: "GET /settings/rules", tag: "settings", text: "Who may onboard, and how", act: account.ActSettingsView}, func(ctx context.Context, a account.Actor, _ *none) (partner.Rules, error) {
 		return see(a, func() (partner.Rules, error) { return s.Settings.Rules(ctx) })
@@ -45,7 +61,7 @@ func (s *Server) routeSettings() {
 		if err := s.Settings.SetRules(ctx, a, in.Body.Version, in.Body); err != nil {
 			return partner.Rules{}, err
 		}
-		return s.Settings.Rules(ctx)
+		return see(a, func() (partner.Rules, error) { return s.Settings.Rules(ctx) })
 	})
 	handle(s, op{id: "get-microsoft", is: "GET /settings/microsoft", tag: "settings", text: "Who the partner is at Microsoft, and where Microsoft is", act: account.ActSettingsView}, func(ctx context.Context, a account.Actor, _ *none) (partner.Microsoft, error) {
 		return see(a, func() (partner.Microsoft, error) { return s.Settings.Microsoft(ctx) })
@@ -55,7 +71,7 @@ func (s *Server) routeSettings() {
 		if err := s.Settings.SetMicrosoft(ctx, a, in.Body.Version, in.Body); err != nil {
 			return partner.Microsoft{}, err
 		}
-		return s.Settings.Microsoft(ctx)
+		return see(a, func() (partner.Microsoft, error) { return s.Settings.Microsoft(ctx) })
 	})
 	handle(s, op{id: "list-settings-changes", is: "GET /settings/{kind}/history", tag: "settings", text: "Who changed what, the newest first", act: account.ActSettingsView}, func(ctx context.Context, a account.Actor, in *historyIn) (Page[SettingsChange], error) {
 		list, err := s.Settings.History(ctx, a, in.Kind, in.Limit)
@@ -69,5 +85,6 @@ func see[T any](a account.Actor, read func() (T, error)) (T, error) {
 		var none T
 		return none, err
 	}
-	return read()
+	v, err := read()
+	return full(v), err
 }

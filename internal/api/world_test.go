@@ -25,6 +25,7 @@ import (
 	"causeway/internal/money"
 	"causeway/internal/partner"
 	"causeway/internal/sim"
+	"causeway/internal/support"
 )
 
 const password = "correct horse battery staple"
@@ -50,9 +51,12 @@ type caller struct {
 	secret string
 }
 
-func newWorld(t *testing.T, options ...sim.Option) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, "") }
+
+// newWorldWith takes the address of a mail server, "" for none.
+func newWorldWith(t *testing.T, mail string) *world {
 	t.Helper()
-	w := &world{t: t, sim: sim.Start(t, options...)}
+	w := &world{t: t, sim: sim.Start(t)}
 	var log *slog.Logger
 	if os.Getenv("CAUSEWAY_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -67,7 +71,7 @@ func newWorld(t *testing.T, options ...sim.Option) *world {
 			LoginURL: w.sim.URL, PartnerCenterURL: w.sim.URL, GraphURL: w.sim.URL, ARMURL: w.sim.URL, AttestationURL: w.sim.PlainURL + "/mca/",
 			CAFile: w.sim.CAFile, Timeout: 20 * time.Second,
 		},
-		Brand: &brand, PasswordMemory: 64, PasswordPasses: 1, Log: log,
+		Brand: &brand, Mail: support.Server{Address: mail}, PasswordMemory: 64, PasswordPasses: 1, Log: log,
 	})
 	w.must(err)
 	ctx, stop := context.WithCancel(context.Background())
