@@ -112,6 +112,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	if place, ok := noNUL("body", v); !ok {
 		p := misused(http.StatusUnprocessableEntity, "The request does not fit: %s holds the character NUL.", place)
 		p.Errors = []ErrorAt{{place, "this holds the character NUL, which no name has"}}
+		p.Refusals = []RefusalView{{Field: strings.TrimPrefix(place, "body."), Code: "form", Reason: "This holds the character NUL.", Remedy: "Type it again instead of pasting it."}}
 		return nil, p
 	}
 	return body, nil
