@@ -321,8 +321,8 @@ func (s *Server) onboardingProgress(v *visit, pr provision.Progress, g ui.Progre
 	switch o.State {
 	case provision.Stuck:
 		g.ToGo, g.Doing = "", "Stuck: "+small(o.Step.Title())
-		g.Note = s.stuckNote(v, o)
 		g.Fix = s.fixForm(v, pr)
+		g.Note = s.stuckNote(v, o, g.Fix != nil)
 	case provision.Cancelling:
 		g.ToGo, g.Doing = "", "Being cancelled"
 		g.Note = &ui.Note{Tone: ui.ToneWaiting, Title: "Nothing is wrong and there is nothing to do.", Text: "What exists at Microsoft is undone, which takes about ten minutes. You can close this page."}
@@ -472,7 +472,7 @@ func (s *Server) waitNote(v *visit, pr provision.Progress) *ui.Note {
 }
 
 // stuckNote says what happened, why, what to do and by when.
-func (s *Server) stuckNote(v *visit, o provision.Onboarding) *ui.Note {
+func (s *Server) stuckNote(v *visit, o provision.Onboarding, fixable bool) *ui.Note {
 	n := &ui.Note{Tone: ui.ToneStuck, Title: "It cannot go on by itself."}
 	if o.Refusal != nil {
 		n.Title = plain(o.Refusal.Reason)
@@ -482,7 +482,12 @@ func (s *Server) stuckNote(v *visit, o provision.Onboarding) *ui.Note {
 	if at.IsZero() {
 		at = o.ChangedAt
 	}
-	n.Text = strings.TrimSpace(n.Text + " Our support was told at " + v.clock(at) + " and answers by " + v.moment(v.rules.Answer.AnswerBy(at)) + ". Nothing has to be typed again.")
+	n.Text = strings.TrimSpace(n.Text + " Our support was told at " + v.clock(at) + " and answers by " + v.moment(v.rules.Answer.AnswerBy(at)) + ".")
+	if fixable {
+		n.Text += " You can correct it yourself now:"
+	} else {
+		n.Text += " Nothing has to be typed again."
+	}
 	return n
 }
 

@@ -88,7 +88,7 @@ func (s *Server) staffHome(v *visit) error {
 		return err
 	}
 	for _, e := range entries {
-		p.Events = append(p.Events, ui.LogLine{At: v.clock(e.At), ISO: e.At.UTC().Format(time.RFC3339), Text: deed(e.Action) + ", " + who[e.Actor]})
+		p.Events = append(p.Events, ui.LogLine{At: v.in(e.At).Format("15:04"), ISO: e.At.UTC().Format(time.RFC3339), Text: deed(e.Action) + ", " + who[e.Actor]})
 	}
 	return v.page(ui.StaffHome(p))
 }

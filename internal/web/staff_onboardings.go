@@ -171,18 +171,36 @@ func (s *Server) sheet(v *visit, view provision.View) (ui.OnboardingSheet, error
 		sh.History = sh.History[n-12:]
 	}
 	if v.may(account.ActExchangeView, o.Org) == "" {
-		list, err := s.Provision.Exchanges(v.ctx(), v.me, o.ID, 1)
+		list, err := s.Provision.Exchanges(v.ctx(), v.me, o.ID, 30)
 		if err != nil {
 			return sh, err
 		}
 		if len(list) > 0 {
-			x := s.exchange(v, list[0])
+			x := s.exchange(v, telling(list, o.State == provision.Stuck))
 			x.CopyURL = "/staff/onboardings/" + string(o.ID) + "/exchange"
 			sh.Exchange = &x
 		}
 	}
 	s.sheetActions(v, o, t, &sh)
 	return sh, nil
+}
+
+// telling is the exchange that says most: of a stuck one the last write that was
+// refused, not the questions that were asked after it.
+func telling(list []azure.Exchange, stuck bool) azure.Exchange {
+	if stuck {
+		for _, x := range list {
+			if x.Method != http.MethodGet && x.Method != http.MethodHead && (x.Status == 0 || x.Status >= 400) {
+				return x
+			}
+		}
+		for _, x := range list {
+			if x.Status == 0 || x.Status >= 400 {
+				return x
+			}
+		}
+	}
+	return list[0]
 }
 
 func (s *Server) sheetRows(v *visit, view provision.View) []ui.KV {

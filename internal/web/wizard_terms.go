@@ -125,7 +125,7 @@ func (s *Server) attestationOf(v *visit, d provision.Draft) (ui.Attestation, err
 		return a, err
 	}
 	if m != nil && m.Other && invited {
-		a.Facts = s.invitationFacts(v, inv)
+		a.Facts = s.invitationFacts(v, inv) + " You can go on: it begins by itself after the signature."
 	}
 	a.First = ui.Field{ID: "signer_first", Label: "First name", Value: sig.FirstName, Span: "3", MaxLength: 50, Complete: "off"}
 	a.Last = ui.Field{ID: "signer_last", Label: "Last name", Value: sig.LastName, Span: "3", MaxLength: 50, Complete: "off"}
@@ -148,7 +148,7 @@ func (s *Server) invitationFacts(v *visit, inv agreement.Invitation) string {
 	if !inv.RemindAt.IsZero() && inv.Waiting(v.now) {
 		text += " Next reminder on " + v.day(inv.RemindAt) + "."
 	}
-	return text + " You can go on: it begins by itself after the signature."
+	return text
 }
 
 // attestation: GET /providers/{id}/attestation?state= is Microsoft's part of the
