@@ -567,16 +567,18 @@ func (s *Server) cancel(v *visit) error {
 		return err
 	}
 	page := "/providers/" + string(p.ID)
+	dropped := p.State == provider.Draft || waitingForSignature(p)
+	if !dropped {
+		if err := account.May(v.me, account.ActProviderCancel, p.Org); err != nil {
+			return err
+		}
+	}
 	if p.State == provider.Cancelling || p.State == provider.Cancelled { // sent twice
 		return v.to(page, "")
 	}
 	if p.State == provider.Ready && v.form("confirm") != p.Name {
-		if off := v.may(account.ActProviderCancel, p.Org); off != "" {
-			return account.May(v.me, account.ActProviderCancel, p.Org)
-		}
 		return s.cancelRefused(v, p)
 	}
-	dropped := p.State == provider.Draft || waitingForSignature(p)
 	if err := s.Provision.Cancel(v.ctx(), v.me, p.ID); err != nil {
 		return err
 	}
