@@ -308,9 +308,20 @@ func (c *onboardingShowCmd) Run(ctx context.Context, std Std) error {
 	if err := stepTable(std.Out, s.Steps); err != nil || len(s.Exchanges) == 0 {
 		return err
 	}
-	x := s.Exchanges[0]
+	x := telling(s.Exchanges)
 	_, err = fmt.Fprintf(std.Out, "\nLast exchange: %s %s → %d (request %s)\n", x.Method, x.URL, x.Status, x.RequestID)
 	return err
+}
+
+// telling is the exchange that says most: the last write that was refused or not
+// answered, else the last one.
+func telling(list []api.Exchange) api.Exchange {
+	for _, x := range list {
+		if x.Method != http.MethodGet && x.Method != http.MethodHead && (x.Status >= 400 || x.Status == 0) {
+			return x
+		}
+	}
+	return list[0]
 }
 
 type onboardingRetryCmd struct {
