@@ -57,6 +57,7 @@ type Runner struct {
 	signer    *agreement.Signer
 	portal    string // its address, without a slash at the end
 	pace      float64
+	measures  measures
 
 	signatures *agreement.Signatures
 
