@@ -170,10 +170,6 @@ func (a *App) apiParts() api.Parts {
 // end. It closes l.
 func (a *App) Run(ctx context.Context, l net.Listener) error {
 	if a.Config.worker() {
-		if err := a.Jobs.Start(ctx); err != nil {
-			return errors.Join(err, l.Close())
-		}
-		defer func() { _ = a.Jobs.Stop() }()
 		if err := a.startWork(ctx); err != nil {
 			return errors.Join(err, l.Close())
 		}
