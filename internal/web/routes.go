@@ -56,6 +56,7 @@ func (s *Server) routes() []route {
 		{"GET /providers/{id}/wizard/{step}", person, account.ActProviderView, s.showStep},
 		{"POST /providers/{id}/wizard/{step}", person, account.ActProviderEdit, s.takeStep},
 		{"POST /providers/{id}/connect", person, account.ActAccountConnect, s.connect},
+		{"GET /providers/{id}/checking", person, account.ActProviderEdit, s.checking},
 		{"GET /providers/{id}/domain", person, account.ActProviderView, s.checkDomain},
 		{"GET /providers/{id}/attestation", person, account.ActProviderView, s.attestation},
 		{"POST /providers/{id}/attestation", person, account.ActTermsAccept, s.startAttestation},

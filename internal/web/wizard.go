@@ -56,6 +56,9 @@ func (s *Server) showStep(v *visit) error {
 	case !open(d, step):
 		return v.to(stepPath(d.Provider.ID, d.Next()), "")
 	}
+	if step == provision.WizardDetails && d.DetailsSaved && d.Tenant == "" && v.form("checked") == "1" {
+		return s.askDetails(v, d)
+	}
 	return s.showDraft(v, d, step, 200, nil)
 }
 
@@ -256,6 +259,12 @@ func (s *Server) takeStep(v *visit) error {
 		return v.to("/providers", "Draft saved. It is kept for 30 days.")
 	}
 	if err != nil {
+		if errors.Is(err, provision.ErrAsking) && step == provision.WizardDetails {
+			if d, err = s.draft(v); err != nil {
+				return err
+			}
+			return s.showChecking(v, d)
+		}
 		var offer askSuggestion
 		errs, ok := errorsOf(err, labels(v), fieldIDs)
 		if errors.As(err, &offer) {

@@ -23,14 +23,7 @@ func amount(a money.Amount) string {
 	if a.Currency() == "" {
 		return "none"
 	}
-	whole, frac, _ := strings.Cut(a.Decimal().String(), ".")
-	for len(frac) < int(a.Currency().Minor()) {
-		frac += "0"
-	}
-	if frac != "" {
-		whole += "." + frac
-	}
-	return ui.FormatAmount(whole, string(a.Currency()))
+	return a.String()
 }
 
 // accountStep is step 4: connect, then choose who pays. In organization mode

@@ -257,10 +257,7 @@ func (s *Server) keepDetails(v *visit, d provision.Draft, closing bool) error {
 		return nil
 	}
 	c, err := s.Provision.CheckDetails(v.ctx(), v.me, id)
-	if errors.Is(err, provision.ErrAsking) {
-		return fault.New(fault.Unavailable, "Microsoft has not answered yet. What you typed is saved: press Continue once more in a moment.")
-	}
-	if err != nil {
+	if err != nil { // ErrAsking among them: the page then waits without an open request
 		return err
 	}
 	wrong := c.Refusals
@@ -304,6 +301,71 @@ func (s *Server) suggest(v *visit, d provision.Draft, offer askSuggestion, errs 
 	p.Suggestion = &ui.AddressSuggestion{Sent: address.Format(offer.sent), Suggested: address.Format(offer.suggested)}
 	v.part(http.StatusUnprocessableEntity, ui.WizardDetails(p))
 	return nil
+}
+
+// checking: GET /providers/{id}/checking is asked by a page of step 5 on which
+// Microsoft's answer is still awaited. It asks again, then leads on.
+func (s *Server) checking(v *visit) error {
+	d, err := s.draft(v)
+	if err != nil {
+		return err
+	}
+	step := stepPath(d.Provider.ID, provision.WizardDetails)
+	c, err := s.Provision.CheckDetails(v.ctx(), v.me, d.Provider.ID)
+	switch {
+	case errors.Is(err, provision.ErrAsking):
+		return v.page(ui.StillChecking(*s.stillChecking(d.Provider.ID)))
+	case err == nil && len(c.Refusals) == 0 && len(c.Suggestions) == 0:
+		return v.to(stepPath(d.Provider.ID, provision.WizardTerms), "")
+	case err != nil && fault.Of(err) == nil:
+		return err
+	}
+	return v.to(step+"?checked=1", "") // there it is said what Microsoft does not take
+}
+
+func (s *Server) stillChecking(id provider.ID) *ui.Waiting {
+	return &ui.Waiting{Text: "Still checking with Microsoft.", Poll: "/providers/" + string(id) + "/checking"}
+}
+
+// askDetails shows step 5 with what Microsoft says of the details that are saved.
+func (s *Server) askDetails(v *visit, d provision.Draft) error {
+	c, err := s.Provision.CheckDetails(v.ctx(), v.me, d.Provider.ID)
+	if errors.Is(err, provision.ErrAsking) {
+		return s.showChecking(v, d)
+	}
+	if err == nil && len(c.Suggestions) > 0 {
+		return s.offer(v, d, c)
+	}
+	if err == nil && len(c.Refusals) > 0 {
+		err = fault.Refuse(c.Refusals...)
+	}
+	errs, _ := errorsOf(err, labels(v), fieldIDs)
+	return s.showDraft(v, d, provision.WizardDetails, http.StatusOK, errs)
+}
+
+// showChecking shows step 5 while Microsoft's answer is awaited.
+func (s *Server) showChecking(v *visit, d provision.Draft) error {
+	w, err := s.wizard(v, d, provision.WizardDetails)
+	if err != nil {
+		return err
+	}
+	p, err := s.detailsStep(v, d, w)
+	if err != nil {
+		return err
+	}
+	p.Checking = s.stillChecking(d.Provider.ID)
+	return v.page(ui.WizardDetails(p))
+}
+
+// offer keeps Microsoft's form of the address and shows it beside the typed one.
+func (s *Server) offer(v *visit, d provision.Draft, c provision.Checked) error {
+	text, err := json.Marshal(c.Suggestions[0])
+	if err != nil {
+		return err
+	}
+	s.sessions.Put(v.ctx(), "suggestion:"+string(d.Provider.ID), string(text))
+	errs, _ := errorsOf(orNil(c.Refusals), labels(v), fieldIDs)
+	return s.suggest(v, d, askSuggestion{sent: d.Details.Address, suggested: c.Suggestions[0]}, errs)
 }
 
 // checkDomain: GET /providers/{id}/domain?prefix= is the live check below the
