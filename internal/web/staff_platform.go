@@ -127,7 +127,7 @@ func (s *Server) agreementsPage(v *visit, errs ui.Errors) (ui.AgreementsPage, er
 	for _, d := range list {
 		row := ui.AgreementRow{
 			Title: d.Title, Country: "Everywhere else · " + d.Language, Version: fmt.Sprint(d.Version), From: v.day(d.ValidFrom), Hash: d.Hash[:12], Href: "/terms/" + string(d.ID),
-			Accepted: "—", State: ui.StateExpired, Word: "Replaced",
+			Accepted: "on each account's page", State: ui.StateExpired, Word: "Replaced",
 		}
 		if d.Country != agreement.Everywhere {
 			row.Country = countryNames([]string{d.Country}) + " · " + d.Language
