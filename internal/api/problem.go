@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,6 +139,12 @@ func fail(log *slog.Logger, request string, err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p
+	}
+	if errors.Is(err, context.Canceled) { // the caller hung up, or we are stopping
+		return &Problem{
+			Type: "about:blank", Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable,
+			Detail: "The call was broken off.", Instance: "request:" + request, after: 1,
+		}
 	}
 	f := fault.Of(err)
 	if f == nil || status[f.Kind] == 0 {

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"causeway/internal/api"
@@ -98,26 +97,31 @@ func (c *benchOnboardingCmd) measure(ctx context.Context, w *world) (onboardingF
 		return f, err
 	}
 	all := make([]*journey, c.N)
-	err = side(ctx, 16, c.N, func(ctx context.Context, i int) error {
-		all[i], err = w.customer(ctx, owner, i)
-		return err
+	err = side(ctx, 8, c.N, func(ctx context.Context, i int) error {
+		j, err := w.customer(ctx, owner, i)
+		if err != nil {
+			return err
+		}
+		all[i], j.c.wait = j, c.Timeout
+		return j.fill(ctx)
 	})
 	if err != nil {
 		return f, err
 	}
 	began := time.Now()
+	if err := side(ctx, c.N, c.N, func(ctx context.Context, i int) error { return all[i].begin(ctx) }); err != nil {
+		return f, err
+	}
+	if f.Ready, err = awaitAll(ctx, owner, c.N); err != nil {
+		return f, err
+	}
+	f.Seconds = seconds(time.Since(began))
 	overheads, percents := make([]float64, c.N), make([]float64, c.N)
-	var ready atomic.Int64
-	err = side(ctx, c.N, c.N, func(ctx context.Context, i int) error {
-		j := all[i]
-		if err := j.submit(ctx); err != nil {
-			return fmt.Errorf("%s: %w", j.name, err)
-		}
-		p, err := await(ctx, j.c, j.id, nil)
+	err = side(ctx, 8, c.N, func(ctx context.Context, i int) error {
+		p, err := await(ctx, all[i].c, all[i].id, nil)
 		if err != nil || p.Provider.State != "ready" {
 			return err
 		}
-		ready.Add(1)
 		vendor, err := w.vendorSeconds(ctx, p.Provider.TenantID, readyAt(p))
 		took := readyAt(p).Sub(p.Onboarding.StartedAt).Seconds()
 		overheads[i] = took - vendor
@@ -126,7 +130,6 @@ func (c *benchOnboardingCmd) measure(ctx context.Context, w *world) (onboardingF
 		}
 		return err
 	})
-	f.Ready, f.Seconds = int(ready.Load()), seconds(time.Since(began))
 	if err != nil {
 		return f, err
 	}
@@ -142,6 +145,23 @@ func (c *benchOnboardingCmd) measure(ctx context.Context, w *world) (onboardingF
 	f.Calls = len(calls)
 	f.WastedPercent, f.PollPercent = wasted(calls)
 	return f, nil
+}
+
+// awaitAll waits until no onboarding runs any more, and tells how many are ready.
+// It asks for the counts alone, so that watching costs the server nothing.
+func awaitAll(ctx context.Context, owner *client, n int) (int, error) {
+	for {
+		var c api.Counts
+		if err := owner.get(ctx, "/onboarding-counts", &c); err != nil {
+			return 0, err
+		}
+		if c.States["ready"]+c.States["stuck"]+c.States["cancelled"] >= n {
+			return c.States["ready"], nil
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return c.States["ready"], err
+		}
+	}
 }
 
 // wasted counts 429s and writes whose effect existed (replayed answers, conflicts);

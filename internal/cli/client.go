@@ -25,6 +25,7 @@ type client struct {
 	server string // without a slash at the end
 	token  string
 	http   *http.Client
+	wait   time.Duration // how long it goes on asking a server that says "not yet"; 0 = patience
 }
 
 // problem is an error as the server sent it.
@@ -88,7 +89,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	for try := 1; ; try++ {
 		err := c.once(ctx, method, path, key, body, out)
 		var p *problem
-		again := err != nil && ctx.Err() == nil && time.Since(began) < patience
+		again := err != nil && ctx.Err() == nil && time.Since(began) < max(c.wait, patience)
 		wait := time.Duration(min(try, 10)) * 200 * time.Millisecond
 		switch {
 		case errors.As(err, &p) && p.Status == http.StatusServiceUnavailable && !strings.HasSuffix(path, "/tokens/login"):

@@ -27,6 +27,14 @@ type journey struct {
 
 // submit fills in the wizard and begins.
 func (j *journey) submit(ctx context.Context) error {
+	if err := j.fill(ctx); err != nil {
+		return err
+	}
+	return j.begin(ctx)
+}
+
+// fill fills in the wizard up to its end.
+func (j *journey) fill(ctx context.Context) error {
 	var d api.Draft
 	err := j.c.post(ctx, "/providers", map[string]any{
 		"name": j.name, "account": j.account, "connect": map[string]string{"login": j.login, "password": demo.Password},
@@ -67,9 +75,14 @@ func (j *journey) submit(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// begin submits.
+func (j *journey) begin(ctx context.Context) error {
 	j.began = time.Now()
 	var b api.Begun
-	if err := j.c.post(ctx, at+"/submit", nil, &b); err != nil {
+	if err := j.c.post(ctx, "/providers/"+url.PathEscape(j.id)+"/submit", nil, &b); err != nil {
 		return fmt.Errorf("submit: %w", err)
 	}
 	if b.Onboarding == "" {
