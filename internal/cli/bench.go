@@ -29,7 +29,7 @@ type benchCmd struct {
 }
 
 type benchOnboardingCmd struct {
-	N        int           `short:"n" default:"200" help:"How many at once."`
+	N        int           `name:"onboardings" short:"n" default:"200" help:"How many at once."`
 	Profile  string        `default:"instant" enum:"instant,recorded" help:"The simulated waits."`
 	Factor   float64       `default:"20" help:"How many times as fast as Microsoft the recorded waits pass."`
 	Workers  int           `default:"16" help:"Jobs at once."`
