@@ -285,7 +285,7 @@ type benchStartCmd struct {
 // startFigures is what bench start prints.
 type startFigures struct {
 	FirstStart float64 `json:"first_start_seconds"` // with an empty database and no keys
-	Start      float64 `json:"start_seconds"`       // from exec to the first page; median
+	Start      float64 `json:"first_page_seconds"`  // from exec to the first page; median
 	IdleRSS    int64   `json:"idle_rss_bytes"`
 	Runs       int     `json:"runs"`
 	BinarySize int64   `json:"binary_bytes"`
