@@ -98,7 +98,7 @@ func (i *isolation) newRequest() string {
 }
 
 // read gives what stands at an address, to be sent back.
-func (i *isolation) read(path string) any {
+func (i *isolation) read(path string) map[string]any {
 	var v map[string]any
 	i.owner.want(200, "GET", path, nil).into(i.t, &v)
 	return v
@@ -106,7 +106,7 @@ func (i *isolation) read(path string) any {
 
 // refusingMailServer takes no mail, so that mail is stuck.
 func refusingMailServer(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,14 +343,14 @@ var cells = map[string]cell{
 	}), org: "partner", body: in(map[string]any{})},
 }
 
-func pick(from any, names ...string) map[string]any {
+func pick(from map[string]any, names ...string) map[string]any {
 	out := map[string]any{}
 	for _, n := range names {
 		if name, value, set := strings.Cut(n, "="); set {
 			out[name] = value
 			continue
 		}
-		if v, is := from.(map[string]any)[n]; is {
+		if v, is := from[n]; is {
 			out[n] = v
 		}
 	}
@@ -421,7 +421,7 @@ func newIsolation(t *testing.T) *isolation {
 	server := refusingMailServer(t)
 	i := &isolation{world: newWorldWith(t, server), mailServer: server}
 	i.contoso = i.admin.Org
-	rules := i.read("/settings/rules").(map[string]any)
+	rules := i.read("/settings/rules")
 	rules["another_legal_entity_tenant"], rules["max_onboardings_per_account_and_day"] = true, 0
 	i.owner.want(200, "PUT", "/settings/rules", rules)
 	u, err := i.app.People.User(t.Context(), account.UserID(i.newUser()))

@@ -302,7 +302,7 @@ func viewTenant(t provision.Tenant) Tenant {
 	}
 }
 
-// receiptOf is a kept receipt without its file.
+// ReceiptView is a kept receipt without its file.
 type ReceiptView struct {
 	ID      string    `json:"id"`
 	Account string    `json:"account"`

@@ -46,7 +46,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 		{"a body of more than 1 MiB", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413},
 		{"a form in place of JSON", `name=x`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415},
 		{"JSON in another character set", `{}`, []string{"Content-Type", "application/json; charset=iso-8859-1"}, 415},
-		{"an unknown member", `{"name":"x","nmae":"hunter2"}`, nil, 422},
+		{"an unknown member", `{"name":"x","colour":"hunter2"}`, nil, 422},
 		{"a member in capitals", `{"Name":"x"}`, nil, 422},
 		{"a number in place of text", `{"name":7}`, nil, 422},
 		{"the character NUL", `{"name":"a\u0000b"}`, nil, 422},
@@ -61,7 +61,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 			t.Errorf("%s: the answer repeats what was sent: %s", x.what, got.Body)
 		}
 	}
-	refused(t, w.admin.do("POST", "/providers", `{"nmae":"x"}`), 422, "body.nmae")
+	refused(t, w.admin.do("POST", "/providers", `{"colour":"x"}`), 422, "body.colour")
 	refused(t, w.admin.do("POST", "/providers", `{"name":"a\u0000b"}`), 422, "body.name")
 	var list api.Page[api.Provider]
 	w.admin.want(200, "GET", "/providers", nil).into(t, &list)

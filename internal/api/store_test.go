@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -24,10 +26,10 @@ func TestKeysOnBothDatabases(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := &run{s: s, principal: "user:u", key: "k", id: "second"}
-		if _, err := second.claim(ctx, "hash"); err == nil || err.(*Problem).Status != 409 {
+		if _, err := second.claim(ctx, "hash"); !refusedAs(err, http.StatusConflict) {
 			t.Errorf("while the first runs: %v, want 409", err)
 		}
-		if _, err := second.claim(ctx, "other"); err == nil || err.(*Problem).Status != 422 {
+		if _, err := second.claim(ctx, "other"); !refusedAs(err, http.StatusUnprocessableEntity) {
 			t.Errorf("other content: %v, want 422", err)
 		}
 		now = now.Add(keyLease)
@@ -39,7 +41,7 @@ func TestKeysOnBothDatabases(t *testing.T) {
 		}
 		rec := &recorder{header: map[string][]string{}}
 		second.finish(ctx, rec, func() {
-			rec.WriteHeader(201)
+			rec.WriteHeader(http.StatusCreated)
 			_, _ = rec.Write([]byte(`{"id":"x","secret":"s"}`))
 		})
 		kept, err := (&run{s: s, principal: "user:u", key: "k", id: "third"}).claim(ctx, "hash")
@@ -47,4 +49,9 @@ func TestKeysOnBothDatabases(t *testing.T) {
 			t.Errorf("kept = %+v, %v", kept, err)
 		}
 	})
+}
+
+func refusedAs(err error, status int) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Status == status
 }

@@ -62,7 +62,7 @@ func newWorldWith(t *testing.T, mail string) *world {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	brand := partner.SeedBrand()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	w.must(err)
 	w.url = "http://" + l.Addr().String()
 	w.app, err = cli.New(t.Context(), cli.Config{

@@ -347,7 +347,11 @@ func startOnce(ctx context.Context, dir string) (took float64, rss int64, err er
 	if err != nil {
 		return 0, 0, err
 	}
-	res, err := http.Get(strings.TrimSpace(string(b)) + "/signin") // #nosec G107 -- our own server
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSpace(string(b))+"/signin", nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, 0, err
 	}

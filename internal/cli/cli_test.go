@@ -22,7 +22,7 @@ import (
 // started is a program in this process, and how to stop it.
 func started(t *testing.T, cfg Config) (*App, string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +52,14 @@ func started(t *testing.T, cfg Config) (*App, string) {
 	return app, "http://" + cfg.Listen
 }
 
-func fetch(t *testing.T, url string) (*http.Response, string) {
+func fetch(t *testing.T, url string) (int, string) {
 	t.Helper()
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := c.Get(url)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,15 +68,15 @@ func fetch(t *testing.T, url string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(b)
+	return res.StatusCode, string(b)
 }
 
 // The key of the partner's tokens is not on a machine that only shows pages.
 func TestRoleWebStartsWithoutThePartnersKey(t *testing.T) {
 	keys := t.TempDir()
 	app, url := started(t, Config{Keys: keys, Role: RoleWeb})
-	if res, body := fetch(t, url+"/signin"); res.StatusCode != 200 || !strings.Contains(body, "<form") {
-		t.Errorf("the sign-in page is %s", res.Status)
+	if status, body := fetch(t, url+"/signin"); status != 200 || !strings.Contains(body, "<form") {
+		t.Errorf("the sign-in page is %d", status)
 	}
 	if _, err := os.Stat(filepath.Join(keys, "partner.key")); !os.IsNotExist(err) {
 		t.Error("the partner's key was made, or is there")
@@ -86,8 +90,8 @@ func TestRoleWebStartsWithoutThePartnersKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, _ := fetch(t, url+"/readyz"); res.StatusCode != 200 {
-		t.Errorf("readyz is %s", res.Status)
+	if status, _ := fetch(t, url+"/readyz"); status != 200 {
+		t.Errorf("readyz is %d", status)
 	}
 	open, err := app.Jobs.Open(t.Context())
 	if err != nil || len(open) != 1 || open[0].Attempt != 0 {
@@ -97,14 +101,14 @@ func TestRoleWebStartsWithoutThePartnersKey(t *testing.T) {
 
 func TestRoleWorkerShowsNoPortal(t *testing.T) {
 	_, url := started(t, Config{Role: RoleWorker})
-	if res, _ := fetch(t, url+"/signin"); res.StatusCode != 404 {
-		t.Errorf("the sign-in page of a worker is %s, want 404", res.Status)
+	if status, _ := fetch(t, url+"/signin"); status != 404 {
+		t.Errorf("the sign-in page of a worker is %d, want 404", status)
 	}
-	if res, _ := fetch(t, url+"/api/v1/me"); res.StatusCode != 401 {
-		t.Errorf("the API of a worker is %s, want 401: partner connect needs it", res.Status)
+	if status, _ := fetch(t, url+"/api/v1/me"); status != 401 {
+		t.Errorf("the API of a worker is %d, want 401: partner connect needs it", status)
 	}
-	if res, body := fetch(t, url+"/healthz"); res.StatusCode != 200 || body != "ok\n" {
-		t.Errorf("healthz is %s %q", res.Status, body)
+	if status, body := fetch(t, url+"/healthz"); status != 200 || body != "ok\n" {
+		t.Errorf("healthz is %d %q", status, body)
 	}
 }
 

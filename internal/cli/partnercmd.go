@@ -102,7 +102,7 @@ func (c *partnerConnectCmd) signIn(ctx context.Context, cl *client, std Std, in 
 	var l net.Listener
 	if c.Listen {
 		var err error
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 			return "", err
 		}
 		defer func() { _ = l.Close() }()

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func echo(f *os.File, on bool) bool {
 	if on {
 		mode = "echo"
 	}
-	c := exec.Command("stty", mode) // #nosec G204 -- one of two words
+	c := exec.CommandContext(context.Background(), "stty", mode) // #nosec G204 -- one of two words
 	c.Stdin, c.Stdout, c.Stderr = f, io.Discard, &bytes.Buffer{}
 	return c.Run() == nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log"
 	"log/slog"
 	"net"
@@ -96,7 +97,7 @@ func (a *App) logged(next http.Handler) http.Handler {
 		s := &seen{ResponseWriter: w}
 		defer func() {
 			p := recover()
-			if p == http.ErrAbortHandler {
+			if err, is := p.(error); is && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
 			level := slog.LevelInfo

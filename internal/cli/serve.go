@@ -118,7 +118,7 @@ func (c *serveCmd) Run(ctx context.Context, std Std) error {
 // serve listens first, so that port 0 is known when links are made, then builds
 // and runs until ctx ends.
 func serve(ctx context.Context, cfg Config, readyFile string) error {
-	l, err := net.Listen("tcp", cfg.Listen)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

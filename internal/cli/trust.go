@@ -10,7 +10,7 @@ import (
 
 // trusting is a client that also trusts the root certificates of a file.
 func trusting(file string) (*http.Client, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
 	if file != "" {
 		pem, err := os.ReadFile(file) // #nosec G304 -- the operator names the file
 		if err != nil {

@@ -131,7 +131,7 @@ func (w *world) start(ctx context.Context, log io.Writer, name, ready string, ar
 	if err != nil {
 		return err
 	}
-	p := &process{name: name, cmd: exec.Command(self, args...), log: &bytes.Buffer{}, done: make(chan struct{})} // #nosec G204 -- this program itself
+	p := &process{name: name, cmd: exec.CommandContext(context.WithoutCancel(ctx), self, args...), log: &bytes.Buffer{}, done: make(chan struct{})} // #nosec G204 -- this program itself
 	var out io.Writer = p.log
 	if log != nil {
 		out = log
