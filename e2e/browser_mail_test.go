@@ -19,7 +19,7 @@ type mailbox struct {
 
 func newMailbox(t *testing.T) *mailbox {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,12 @@ func newMailbox(t *testing.T) *mailbox {
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
-		open.Range(func(c, _ any) bool { _ = c.(net.Conn).Close(); return true })
+		open.Range(func(c, _ any) bool {
+			if c, ok := c.(net.Conn); ok {
+				_ = c.Close()
+			}
+			return true
+		})
 		wg.Wait()
 	})
 	return m

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -87,7 +88,7 @@ func (s *site) start(ready string, args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	s.must(err)
 	_ = os.Remove(ready)
-	cmd := exec.Command(self, args...)
+	cmd := exec.CommandContext(context.Background(), self, args...) // ended by the cleanup below, after the last words were read
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.Env = append(os.Environ(), asProgram+"=1")
@@ -139,9 +140,9 @@ func (s *site) kill() {
 	ready := filepath.Join(s.dir, "server")
 	s.must(os.Remove(ready))
 	waitUntil(s.t, "the port is free", func() bool {
-		c, err := (&http.Client{Timeout: time.Second}).Get("http://" + listen + "/healthz")
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(s.t.Context(), "tcp", listen)
 		if err == nil {
-			_ = c.Body.Close()
+			_ = c.Close()
 		}
 		return err != nil
 	})

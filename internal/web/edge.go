@@ -337,13 +337,11 @@ func first(err error) string {
 // why gives the reason why something is off, or "" if it is not. Errors that
 // are no refusal are given back.
 func why(err error) (string, error) {
-	if err == nil {
-		return "", nil
+	if fault.Of(err) == nil {
+		return "", err
 	}
-	if f := fault.Of(err); f != nil {
-		return first(err), nil
-	}
-	return "", err
+	text := first(err)
+	return text, nil
 }
 
 // may gives the reason why this person may not do it, or "".
@@ -396,8 +394,8 @@ func (s *Server) brandMark(v *visit) error {
 
 // ignoreGone drops the error of writing to a person who has left.
 func ignoreGone(v *visit, err error) error {
-	if err != nil && v.ctx().Err() != nil {
-		return nil
+	if v.ctx().Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

@@ -107,8 +107,8 @@ func (s *Server) events(v *visit) error {
 				_ = rc.Flush() // who has left misses nothing
 				return nil
 			}
-			if err := rc.Flush(); err != nil {
-				return nil //nolint:nilerr // the person has left
+			if rc.Flush() != nil { // the person has left
+				return nil
 			}
 		}
 		select {
@@ -118,8 +118,8 @@ func (s *Server) events(v *visit) error {
 			if err := s.heartbeat(v, &p, &last); err != nil {
 				return s.brokenStream(v, err)
 			}
-			if err := rc.Flush(); err != nil {
-				return nil //nolint:nilerr // the person has left
+			if rc.Flush() != nil { // the person has left
+				return nil
 			}
 		case <-ask.C:
 			version, _, err := s.Providers.Version(v.ctx(), id)

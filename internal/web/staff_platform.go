@@ -42,8 +42,6 @@ func (s *Server) servicePage(v *visit, errs ui.Errors, sent bool) (ui.SettingsPa
 	if p.Shell, err = s.shell(v, "services", p.Title); err != nil {
 		return p, err
 	}
-	data := c
-	data.Version, data.ChangedAt, data.Note = 0, time.Time{}, ""
 	body, err := json.MarshalIndent(struct {
 		Unrestricted bool               `json:"unrestricted"`
 		Regions      []guardrail.Region `json:"regions"`

@@ -224,7 +224,7 @@ func TestTheProgressStreamEndsWithTheState(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", w.url+"/providers/"+id+"/events?state=in-progress", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/providers/"+id+"/events?state=in-progress", nil)
 	w.must(err)
 	client := &http.Client{Jar: s.client.Jar}
 	res, err := client.Do(req)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -59,7 +60,7 @@ func (s *Server) showStep(v *visit) error {
 	if step == provision.WizardDetails && d.DetailsSaved && d.Tenant == "" && v.form("checked") == "1" {
 		return s.askDetails(v, d)
 	}
-	return s.showDraft(v, d, step, 200, nil)
+	return s.showDraft(v, d, step, http.StatusOK, nil)
 }
 
 // showDraft writes one step, with the errors of what was sent.
@@ -401,7 +402,7 @@ func (s *Server) modeStep(v *visit, d provision.Draft, w ui.Wizard) (ui.WizardMo
 // nameStep is step 3.
 func (s *Server) nameStep(v *visit, d provision.Draft, w ui.Wizard) (ui.WizardNamePage, error) {
 	name := d.Provider.Name
-	if v.r.Method == "POST" {
+	if v.r.Method == http.MethodPost {
 		name = v.r.PostFormValue("name")
 	}
 	p := ui.WizardNamePage{Wizard: w, Name: ui.Field{

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -81,7 +82,7 @@ func left(t time.Duration) string {
 // choices fills the picker: who can pay, and who cannot with every reason.
 func (s *Server) choices(v *visit, d provision.Draft, list []provision.Choice, p *ui.WizardAccountPage) error {
 	picked := string(d.Account)
-	if v.r.Method == "POST" && v.form("account") != "" {
+	if v.r.Method == http.MethodPost && v.form("account") != "" {
 		picked = v.form("account")
 	}
 	budget := d.Budget
@@ -140,7 +141,7 @@ func (s *Server) choices(v *visit, d provision.Draft, list []provision.Choice, p
 			budget = v.rules.DefaultBudget
 		}
 		text := strings.TrimSuffix(amount(budget), " "+string(budget.Currency()))
-		if v.r.Method == "POST" && v.r.PostForm.Has("budget") {
+		if v.r.Method == http.MethodPost && v.r.PostForm.Has("budget") {
 			text = v.form("budget")
 		}
 		p.Budget = ui.Field{
@@ -218,7 +219,7 @@ func (s *Server) exceptionOf(v *visit, ch provision.Choice, row *ui.AccountChoic
 func (s *Server) choiceOf(v *visit, alias account.Alias, budget money.Amount) (provision.Choice, error) {
 	var ch provision.Choice
 	chain, err := s.People.Chain(v.ctx(), alias)
-	if err != nil && !(errors.Is(err, fault.Conflict) && len(chain) > 0) { // accounts that are each other's parents: the rules say so
+	if err != nil && (!errors.Is(err, fault.Conflict) || len(chain) == 0) { // of accounts that are each other's parents the rules say so
 		return ch, err
 	}
 	ch.Account, ch.Ancestors = chain[0], chain[1:]

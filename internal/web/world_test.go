@@ -40,6 +40,7 @@ type world struct {
 // connected.
 func newWorld(t *testing.T, options ...sim.Option) *world {
 	t.Helper()
+	t.Parallel() // each world is one of its own
 	w := &world{t: t, sim: sim.Start(t, options...)}
 	dir := t.TempDir()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -198,12 +199,6 @@ func (s *surfer) get(path string) *answer { s.t.Helper(); return s.do("GET", pat
 func (s *surfer) post(path string, form url.Values) *answer {
 	s.t.Helper()
 	return s.do("POST", path, form)
-}
-
-// follow gets where an answer leads to.
-func (s *surfer) follow(a *answer) *answer {
-	s.t.Helper()
-	return s.get(a.redirects(""))
 }
 
 var tags = regexp.MustCompile(`(?s)<script.*?</script>|<svg.*?</svg>|<[^>]*>`)
