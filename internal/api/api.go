@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"causeway/internal/account"
@@ -63,15 +64,23 @@ type Server struct {
 	top  http.Handler
 }
 
-// New makes the API. Every route is named in one of the route* methods.
-func New(p Parts) *Server {
-	s := &Server{Parts: p, mux: http.NewServeMux()}
+// humaOnce: these are variables of the library's package, so they are set once, not
+// by every server of a process.
+var humaOnce sync.Once
+
+func setHuma() {
 	huma.NewError = problem
 	huma.NewErrorWithContext = func(_ huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		return problem(status, msg, errs...)
 	}
 	huma.DefaultArrayNullable = false
 	huma.ValidateStrictCasing = true
+}
+
+// New makes the API. Every route is named in one of the route* methods.
+func New(p Parts) *Server {
+	s := &Server{Parts: p, mux: http.NewServeMux()}
+	humaOnce.Do(setHuma)
 	s.huma = humago.New(s.mux, s.document())
 	s.routeTokens()
 	s.routePeople()
