@@ -416,6 +416,22 @@ func (s *Signatures) follow(ctx context.Context, j job.Job) error {
 	return job.Wait{Until: next(i), Why: "the signatory has not answered yet"}
 }
 
+// Again sends the link once more, with a new token, because a person asks for
+// it; the reminders go on as planned.
+func (s *Signatures) Again(ctx context.Context, a account.Actor, id InvitationID) (Invitation, error) {
+	i, err := s.Invitation(ctx, a, id)
+	if err != nil {
+		return i, err
+	}
+	if err := account.May(a, account.ActTermsAccept, i.Org); err != nil {
+		return i, err
+	}
+	if err := s.waiting(i); err != nil {
+		return i, err
+	}
+	return s.remind(ctx, i)
+}
+
 func (s *Signatures) remind(ctx context.Context, i Invitation) (Invitation, error) {
 	rules, err := s.settings.Rules(ctx)
 	if err != nil {

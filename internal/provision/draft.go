@@ -332,6 +332,9 @@ func (r *Runner) DropDraft(ctx context.Context, a account.Actor, id provider.ID)
 	if err := account.May(a, account.ActProviderEdit, d.Provider.Org); err != nil {
 		return err
 	}
+	if err := r.withdrawInvitation(ctx, a, d); err != nil {
+		return err
+	}
 	return r.db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := sqlc.New(tx).DropDraft(ctx, string(id))
 		if err != nil {

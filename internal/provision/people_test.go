@@ -174,6 +174,12 @@ func TestASecondSignatoryMayTakeDays(t *testing.T) {
 	w.must(w.run.AcceptTerms(w.ctx(), w.contoso, id, terms.Partner.ID, terms.Partner.Hash))
 	at, err := w.run.StartAttestation(w.ctx(), w.contoso, id, true, account.Contact{FirstName: "Company", LastName: "Director", Email: "director@contoso.example"})
 	w.must(err)
+	first := w.linkTo("director@contoso.example")
+	_, err = w.run.StartAttestation(w.ctx(), w.contoso, id, true, at.Signatory) // “Send again”
+	w.must(err)
+	if again := w.linkTo("director@contoso.example"); again == first {
+		t.Error("nothing was sent again")
+	}
 	b, err := w.run.Submit(w.ctx(), w.contoso, id)
 	w.must(err)
 	if !b.Waiting {

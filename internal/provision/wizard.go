@@ -447,6 +447,10 @@ func (r *Runner) StartAttestation(ctx context.Context, a account.Actor, id provi
 		signatory = d.Details.Signatory
 	}
 	if m := d.Microsoft; m != nil && m.Other == other && m.Signatory == signatory && m.State != attestExpired {
+		if inv, ok, err := r.signatures.For(ctx, string(id)); other && err == nil && ok && inv.Waiting(r.now()) {
+			_, err := r.signatures.Again(ctx, a, inv.ID) // asked for once more: the link is sent again
+			return *m, err
+		}
 		return *m, nil // the page was only loaded again
 	}
 	if err := account.May(a, account.ActProviderEdit, d.Provider.Org); err != nil {
