@@ -337,6 +337,22 @@ func (b *tab) becomes(what, js string) {
 	}
 }
 
+// soon tells whether an expression becomes true within some seconds.
+func (b *tab) soon(js string) bool {
+	b.t.Helper()
+	limit, tick := time.NewTimer(6*time.Second), time.NewTicker(25*time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	for b.eval("!!("+js+")") != "true" {
+		select {
+		case <-limit.C:
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
 // reads waits until the page shows these words.
 func (b *tab) reads(words ...string) {
 	b.t.Helper()

@@ -65,10 +65,11 @@ type Queue struct {
 	name     string
 	handlers map[string]Handler
 	log      *slog.Logger
-	wake     chan struct{}
+	urgent   []string // kinds that have workers of their own
 
 	mu      sync.Mutex
 	release func() error
+	idlers  []chan struct{} // one for each loop that may sleep
 }
 
 // New makes the queue of one process. The name is kept over restarts of the
@@ -77,12 +78,16 @@ type Queue struct {
 func New(db *store.DB, name string, now func() time.Time, log *slog.Logger) *Queue {
 	return &Queue{
 		db: db, now: now, name: name, worker: name + "/" + store.NewID(), log: log,
-		handlers: map[string]Handler{}, wake: make(chan struct{}, 1),
+		handlers: map[string]Handler{},
 	}
 }
 
 // Handle names the handler of a kind. Call it before Run.
 func (q *Queue) Handle(kind string, h Handler) { q.handlers[kind] = h }
+
+// Urgent gives a kind four workers of its own in Run, because somebody waits at a
+// page for it: it does not queue behind a thousand onboardings.
+func (q *Queue) Urgent(kind string) { q.urgent = append(q.urgent, kind) }
 
 // Add puts a job in the queue, in the caller's transaction. If one of the same
 // kind and key is open, that one is used and runs no later than due; a zero
@@ -122,11 +127,15 @@ func (q *Queue) Drop(ctx context.Context, tx *store.Tx, kind, key string) error 
 	return err
 }
 
-// Poke lets an idle worker of this process look at once.
+// Poke lets the idle workers of this process look at once.
 func (q *Queue) Poke() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, wake := range q.idlers {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -188,7 +197,7 @@ func (q *Queue) Stop() error {
 
 // RunOnce claims and does at most one due job; it tells whether there was one.
 func (q *Queue) RunOnce(ctx context.Context) (bool, error) {
-	jobs, err := q.claim(ctx, 1)
+	jobs, err := q.claim(ctx, 1, "")
 	if err != nil || len(jobs) == 0 {
 		return false, err
 	}
@@ -196,12 +205,14 @@ func (q *Queue) RunOnce(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (q *Queue) claim(ctx context.Context, batch int) ([]Job, error) {
+// claim takes due jobs; of one kind only, if kind is not "".
+func (q *Queue) claim(ctx context.Context, batch int, kind string) ([]Job, error) {
 	now := q.now()
 	var rows []sqlc.Job
 	err := q.db.Tx(ctx, func(tx *store.Tx) (err error) {
 		rows, err = sqlc.New(tx).ClaimJobs(ctx, sqlc.ClaimJobsParams{
 			Lease: store.Micros(now.Add(Lease)), Worker: q.worker, Now: store.Micros(now), Batch: int32(batch), // #nosec G115 -- a handful
+			Kind: sql.NullString{String: kind, Valid: kind != ""},
 		})
 		return err
 	})
@@ -330,11 +341,26 @@ func (q *Queue) Run(ctx context.Context, n int) error {
 			q.log.Error("worker name not given free", "error", err)
 		}
 	}()
+	var loops sync.WaitGroup
+	for _, kind := range q.urgent {
+		loops.Go(func() { q.loop(ctx, 4, kind) })
+	}
+	q.loop(ctx, n, "")
+	loops.Wait()
+	return nil
+}
+
+// loop keeps n workers busy with jobs of a kind, "" = of any.
+func (q *Queue) loop(ctx context.Context, n int, kind string) {
+	wake := make(chan struct{}, 1)
+	q.mu.Lock()
+	q.idlers = append(q.idlers, wake)
+	q.mu.Unlock()
 	free := make(chan struct{}, n)
 	var running sync.WaitGroup
 	defer running.Wait()
 	for ctx.Err() == nil {
-		jobs, err := q.claim(ctx, n-len(free))
+		jobs, err := q.claim(ctx, n-len(free), kind)
 		if err != nil {
 			if ctx.Err() != nil {
 				break
@@ -346,19 +372,21 @@ func (q *Queue) Run(ctx context.Context, n int) error {
 			running.Go(func() {
 				q.do(ctx, j)
 				<-free
-				q.Poke()
+				select {
+				case wake <- struct{}{}:
+				default:
+				}
 			})
 		}
 		if len(jobs) == 0 || len(free) == n {
-			q.idle(ctx, len(free) == n)
+			q.idle(ctx, wake, len(free) == n)
 		}
 	}
-	return nil
 }
 
 // idle waits for a poke, or for the next due time, at most a second: another
 // replica may have added something without a poke.
-func (q *Queue) idle(ctx context.Context, busy bool) {
+func (q *Queue) idle(ctx context.Context, wake <-chan struct{}, busy bool) {
 	d := time.Second
 	if !busy {
 		if us, err := sqlc.New(q.db.Read()).NextDue(ctx); err == nil && us > 0 {
@@ -369,7 +397,7 @@ func (q *Queue) idle(ctx context.Context, busy bool) {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-	case <-q.wake:
+	case <-wake:
 	case <-t.C:
 	}
 }

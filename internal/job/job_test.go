@@ -270,3 +270,34 @@ func TestAPanicIsAFailureAndNotTheEnd(t *testing.T) {
 		t.Errorf("after a panic: %v, %v", list, err)
 	}
 }
+
+func TestAnUrgentKindDoesNotQueueBehindOthers(t *testing.T) {
+	db := storetest.SQLite(t)
+	q := job.New(db, "a", time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	asked, release := make(chan struct{}), make(chan struct{})
+	q.Handle("work", func(context.Context, job.Job) error { <-release; return nil })
+	q.Handle("ask", func(context.Context, job.Job) error { close(asked); return nil })
+	q.Urgent("ask")
+	for i := range 20 { // far more than there are workers, all of them busy
+		add(t, db, q, string(rune('a'+i)))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var run sync.WaitGroup
+	run.Go(func() {
+		if err := q.Run(ctx, 2); err != nil {
+			t.Error(err)
+		}
+	})
+	err := db.Tx(t.Context(), func(tx *store.Tx) error { return q.Add(t.Context(), tx, "ask", "1", nil, time.Time{}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-asked:
+	case <-time.After(20 * time.Second):
+		t.Error("the question waits behind the work")
+	}
+	stop()
+	close(release)
+	run.Wait()
+}

@@ -6,6 +6,7 @@ ON CONFLICT (kind, key) WHERE done_at IS NULL DO UPDATE SET due_at = CASE WHEN j
 -- name: ClaimJobs :many
 UPDATE job SET leased_until = @lease, fence = fence + 1, attempt = attempt + 1, worker = @worker, wake_at = 0
 WHERE id IN (SELECT j.id FROM job j WHERE j.done_at IS NULL AND j.due_at <= @now AND j.leased_until <= @now
+               AND (CAST(sqlc.narg(kind) AS TEXT) IS NULL OR j.kind = sqlc.narg(kind))
              ORDER BY j.due_at, j.id LIMIT @batch FOR UPDATE SKIP LOCKED)
 RETURNING *;
 

@@ -244,7 +244,11 @@ func (r *Runner) beginSigned(ctx context.Context, d Draft) error {
 	if err := r.termsInForce(ctx, d); err != nil {
 		return refuse(err)
 	}
-	if d.Tenant == "" {
+	_, found, err := tenantOf(ctx, r.db.Read(), d.Provider.Org, d.Entity)
+	if err != nil {
+		return err
+	}
+	if !found {
 		if err := r.partnerReady(ctx); err != nil {
 			return err
 		}
@@ -292,8 +296,8 @@ func (r *Runner) termsInForce(ctx context.Context, d Draft) error {
 
 // preflight asks Microsoft once more, right before the beginning.
 func (r *Runner) preflight(ctx context.Context, d Draft) error {
-	if d.Tenant != "" {
-		return nil
+	if _, found, err := tenantOf(ctx, r.db.Read(), d.Provider.Org, d.Entity); err != nil || found {
+		return err // nothing to tell Microsoft: the tenant is there, or being made by another wizard
 	}
 	c, err := r.checkNow(ctx, d.Provider.Org, askPreflight, d.Details)
 	if err != nil {

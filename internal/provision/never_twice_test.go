@@ -199,6 +199,19 @@ func TestTwoWizardsOfOneOrganizationMakeOneTenantAndTwoSubscriptions(t *testing.
 	w.same()
 }
 
+func TestAWizardThatWasFilledInBeforeTheTenantExistedUsesIt(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	late := w.wizard(w.contoso, "Contoso retail", "CTSO", "ctso-admin", "contosoanalytics") // even the same prefix
+	first := w.until(w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics"), provider.Ready)
+	_, err := w.run.Submit(w.ctx(), w.contoso, late)
+	w.must(err)
+	if second := w.until(late, provider.Ready); second.TenantID != first.TenantID {
+		t.Errorf("tenants %s and %s, want one", first.TenantID, second.TenantID)
+	}
+	w.same()
+}
+
 func TestAFurtherSubscriptionUsesTheTenantAndItsAdmin(t *testing.T) {
 	w := newWorld(t)
 	w.working()

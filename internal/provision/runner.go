@@ -106,6 +106,7 @@ func New(p Parts) *Runner {
 	if r.pc != nil {
 		r.jobs.Handle(JobOnboard, r.advance)
 		r.jobs.Handle(JobAsk, r.answer)
+		r.jobs.Urgent(JobAsk)
 		r.jobs.Handle(JobSign, r.awaitSignature)
 		r.jobs.Handle(JobTidy, r.tidy)
 	}

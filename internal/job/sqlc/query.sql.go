@@ -40,7 +40,8 @@ func (q *Queries) AddJob(ctx context.Context, arg AddJobParams) error {
 const claimJobs = `-- name: ClaimJobs :many
 UPDATE job SET leased_until = $1, fence = fence + 1, attempt = attempt + 1, worker = $2, wake_at = 0
 WHERE id IN (SELECT j.id FROM job j WHERE j.done_at IS NULL AND j.due_at <= $3 AND j.leased_until <= $3
-             ORDER BY j.due_at, j.id LIMIT $4 FOR UPDATE SKIP LOCKED)
+               AND (CAST($4 AS TEXT) IS NULL OR j.kind = $4)
+             ORDER BY j.due_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED)
 RETURNING id, kind, key, args, due_at, attempt, worker, leased_until, fence, wake_at, last_error, created_at, done_at
 `
 
@@ -48,6 +49,7 @@ type ClaimJobsParams struct {
 	Lease  int64
 	Worker string
 	Now    int64
+	Kind   sql.NullString
 	Batch  int32
 }
 
@@ -56,6 +58,7 @@ func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, er
 		arg.Lease,
 		arg.Worker,
 		arg.Now,
+		arg.Kind,
 		arg.Batch,
 	)
 	if err != nil {
