@@ -94,9 +94,8 @@ func (w *work) assign(ctx context.Context, in *arm.Client, scope string, p guard
 	return ids, nil
 }
 
-// holds asks both sides of the guardrail, and the validation of a deployment as
-// a second witness. A subscription that lets nobody validate yet has only the
-// first witness; both hear of a new assignment at the same time.
+// holds asks both sides of the guardrail. The validation of a deployment would be
+// a second witness of the same: both hear of a new assignment at the same time.
 func (w *work) holds(ctx context.Context, in *arm.Client, q guardrail.Question, ids []string) (bool, error) {
 	denied := func(typ string) (bool, error) {
 		v, err := in.CheckPolicy(ctx, w.o.Subscription, arm.Resource{Type: typ, Name: "causeway-probe", Location: q.Location}, "")
