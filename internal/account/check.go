@@ -33,18 +33,6 @@ func (c *checks) refuse(field, code, reason, remedy string) {
 	c.all = append(c.all, fault.Refusal{Field: field, Code: code, Reason: reason, Remedy: remedy})
 }
 
-// add takes over the refusals inside err; any other error is given back.
-func (c *checks) add(err error) error {
-	if err == nil {
-		return nil
-	}
-	if f := fault.Of(err); f != nil && f.Kind == fault.Invalid && len(f.Refusals) > 0 {
-		c.all = append(c.all, f.Refusals...)
-		return nil
-	}
-	return err
-}
-
 func (c *checks) err() error {
 	if len(c.all) == 0 {
 		return nil

@@ -46,7 +46,7 @@ func LoadSigner(file string) (*Signer, error) {
 	if now, err := os.ReadFile(file + ".pub"); err == nil && bytes.Equal(now, s.PublicKey()) { // #nosec G304 -- see above
 		return s, nil
 	}
-	if err := os.WriteFile(file+".pub", s.PublicKey(), 0o644); err != nil { // #nosec G306 -- it is public
+	if err := os.WriteFile(file+".pub", s.PublicKey(), 0o644); err != nil { // #nosec G306 G703 -- it is public, beside the key that the operator named
 		return nil, fmt.Errorf("public key: %w", err)
 	}
 	return s, nil

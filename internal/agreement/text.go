@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func HTML(text string) string {
 		case level > 0:
 			flush()
 			leave()
-			h := string(rune('1' + level)) // the page's own title is its h1
+			h := strconv.Itoa(1 + level) // the page's own title is its h1
 			b.WriteString("<h" + h + ">" + inline(title) + "</h" + h + ">\n")
 		case kind != "":
 			flush()

@@ -195,7 +195,10 @@ func (c Config) Resource(s Service) string {
 }
 
 func httpClient(caFile string) (*http.Client, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	if usual, ok := http.DefaultTransport.(*http.Transport); ok { // unless a program has replaced it
+		t = usual.Clone()
+	}
 	t.MaxIdleConnsPerHost = 64 // the default of 2 closes connections as fast as many workers open them
 	t.ForceAttemptHTTP2 = true
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}

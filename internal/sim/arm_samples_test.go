@@ -73,7 +73,7 @@ func TestAzureSamplesAreAnsweredAsDocumented(t *testing.T) {
 				members["principalId"] = user
 			}
 
-			got, body := send(t, p, want, "", nil) //nolint:bodyclose // send has read and closed it
+			got, body := send(t, p, want, "", nil)
 
 			if got.StatusCode != want.Response.Status {
 				t.Fatalf("status %d, documented %d: %s", got.StatusCode, want.Response.Status, body)

@@ -92,7 +92,7 @@ func Bench(ctx context.Context, o BenchOptions) (BenchResult, error) {
 	began := time.Now()
 	var all sync.WaitGroup
 	for i := range o.Clients {
-		all.Go(func() { b.run(load, rand.New(rand.NewPCG(uint64(i), 1))) })
+		all.Go(func() { b.run(load, rand.New(rand.NewPCG(uint64(i), 1))) }) // #nosec G115 G404 -- a load for a benchmark, no secret
 	}
 	all.Wait()
 	took := time.Since(began).Seconds()
@@ -106,7 +106,7 @@ func Bench(ctx context.Context, o BenchOptions) (BenchResult, error) {
 	debug.FreeOSMemory() // collects first
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	out.HeapBytes = int64(m.HeapAlloc)
+	out.HeapBytes = int64(m.HeapAlloc) // #nosec G115 -- memory in bytes, far below the limit
 	if first := b.first.Load(); first != nil {
 		return out, fmt.Errorf("%d of %d calls failed; the first: %s", out.Failed, out.Requests, *first)
 	}

@@ -274,7 +274,8 @@ func controlSignIn(c *call) reply {
 		}
 	}
 	upn := c.param("user")
-	tenant, mfa := "", in.MFA == nil || *in.MFA
+	var tenant string
+	mfa := in.MFA == nil || *in.MFA
 	if u := c.s.user(upn); u != nil {
 		tenant, mfa = c.s.cfg.Partner.TenantID, mfa && !u.NoMFA
 	} else {

@@ -83,7 +83,10 @@ func (a *answers) forget(key string) {
 
 func (a *answers) forgetOlder(than time.Time, limit int) {
 	for e := a.order.Front(); e != nil; e = a.order.Front() {
-		c := e.Value.(*answer)
+		c, ok := e.Value.(*answer)
+		if !ok {
+			return // nothing else is ever put in
+		}
 		if a.order.Len() <= limit && c.at.After(than) {
 			return
 		}

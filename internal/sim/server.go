@@ -97,7 +97,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.ids = mathrand.NewChaCha8(seed)
-	s.faults.random = mathrand.New(mathrand.NewPCG(s.ids.Uint64(), s.ids.Uint64()))
+	s.faults.random = mathrand.New(mathrand.NewPCG(s.ids.Uint64(), s.ids.Uint64())) // #nosec G404 -- ids of a simulated world, repeatable by their seed
 	for w, d := range cfg.Waits {
 		s.waits[w] = d
 	}
@@ -120,7 +120,8 @@ func New(cfg Config) (*Server, error) {
 
 // Start listens and serves until Close, or until ctx ends.
 func (s *Server) Start(ctx context.Context) error {
-	l, err := net.Listen("tcp", s.cfg.Addr)
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", s.cfg.Addr)
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	var plain net.Listener
 	if s.cfg.PlainAddr != "" {
-		if plain, err = net.Listen("tcp", s.cfg.PlainAddr); err != nil {
+		if plain, err = listen.Listen(ctx, "tcp", s.cfg.PlainAddr); err != nil {
 			return errors.Join(err, l.Close())
 		}
 		s.PlainURL = or(s.cfg.PlainURL, "http://"+plain.Addr().String())

@@ -183,7 +183,7 @@ func (c *call) authenticatePartner() *reply {
 		return &r
 	}
 	u := c.s.user(who.UPN)
-	if u == nil || !(has(u.Roles, "AdminAgent") || (c.route.sales && has(u.Roles, "SalesAgent"))) {
+	if u == nil || !has(u.Roles, "AdminAgent") && (!c.route.sales || !has(u.Roles, "SalesAgent")) {
 		r := pcError(http.StatusForbidden, 900150, "The role of the user does not have the right for this operation.")
 		return &r
 	}

@@ -98,7 +98,7 @@ type Signed struct {
 // SignedMail tells the person who waits for a signatory how it ended.
 func SignedMail(b partner.Brand, s Signed) Message {
 	l := newLetter(b, s.Name)
-	subject := ""
+	var subject string
 	switch s.Outcome {
 	case "signed":
 		subject = "Signed: terms for " + s.Company

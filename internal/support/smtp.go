@@ -41,7 +41,7 @@ type Server struct {
 	Timeout  time.Duration
 }
 
-// LogValue and String keep the password out of logs.
+// String keeps the password out of logs.
 func (s Server) String() string { return fmt.Sprintf("mail server %s (%s)", s.Address, s.User) }
 
 // GoString keeps the password out of every %#v.

@@ -86,11 +86,11 @@ func TestInsideACustomersAzure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := home.CreateAlias(ctx, azure.NewRequestID(), name, want)
-	if err != nil {
+	if _, err := home.CreateAlias(ctx, azure.NewRequestID(), name, want); err != nil {
 		t.Fatal(err)
 	}
-	if again, err = home.Alias(ctx, name); err != nil || again.Properties.ProvisioningState != arm.AliasSucceeded || again.Properties.SubscriptionID == "" {
+	again, err := home.Alias(ctx, name)
+	if err != nil || again.Properties.ProvisioningState != arm.AliasSucceeded || again.Properties.SubscriptionID == "" {
 		t.Fatalf("alias: %+v, %v", again, err)
 	}
 	if id := alias.Properties.SubscriptionID; id != "" && !azure.SameID(id, again.Properties.SubscriptionID) {
