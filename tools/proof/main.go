@@ -35,11 +35,11 @@ var proofs = []proof{
 		limits: []limit{{"requests_per_second", atLeast, 5000}, {"customers", atLeast, 100_000}, {"rss_bytes", atMost, 2 << 30}},
 	},
 	{
-		title: "200 onboardings at once, Microsoft answers at once", args: []string{"bench", "onboarding", "--n", "200", "--profile", "instant", "--json"},
+		title: "200 onboardings at once, Microsoft answers at once", args: []string{"bench", "onboarding", "-n", "200", "--profile", "instant", "--json"},
 		limits: []limit{{"ready", atLeast, 200}, {"wasted_percent", atMost, 1}},
 	},
 	{
-		title: "Onboardings with Microsoft's documented waits", args: []string{"bench", "onboarding", "--n", "5", "--profile", "recorded", "--json"},
+		title: "Onboardings with Microsoft's documented waits", args: []string{"bench", "onboarding", "-n", "5", "--profile", "recorded", "--json"},
 		limits: []limit{{"ready", atLeast, 5}, {"overhead_percent", atMost, 5}, {"overhead_seconds_p50", atMost, 2}, {"wasted_percent", atMost, 1}},
 	},
 }
