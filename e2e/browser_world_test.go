@@ -211,7 +211,7 @@ func (s *site) connectPartner() {
 
 func waitUntil(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	limit, tick := time.NewTimer(30*time.Second), time.NewTicker(20*time.Millisecond)
+	limit, tick := time.NewTimer(60*time.Second), time.NewTicker(20*time.Millisecond)
 	defer limit.Stop()
 	defer tick.Stop()
 	for !ok() {
@@ -324,7 +324,7 @@ func (b *tab) key(keys ...string) {
 // becomes waits until an expression is true, also over a navigation.
 func (b *tab) becomes(what, js string) {
 	b.t.Helper()
-	limit, tick := time.NewTimer(30*time.Second), time.NewTicker(25*time.Millisecond)
+	limit, tick := time.NewTimer(60*time.Second), time.NewTicker(25*time.Millisecond)
 	defer limit.Stop()
 	defer tick.Stop()
 	for b.eval("!!("+js+")") != "true" { // between two pages there is an error instead

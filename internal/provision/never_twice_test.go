@@ -354,7 +354,7 @@ func (w *world) asked(pattern string) {
 
 func (w *world) poll(what string, reached func() bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx(), 60*time.Second)
 	defer cancel()
 	tick := time.NewTicker(3 * time.Millisecond)
 	defer tick.Stop()

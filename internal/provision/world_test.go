@@ -258,7 +258,7 @@ func (w *world) wizard(a account.Actor, name, alias, login, prefix string) provi
 // until waits for a provider's state.
 func (w *world) until(id provider.ID, want provider.State) provider.Provider {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx(), 90*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
