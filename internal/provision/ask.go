@@ -11,10 +11,12 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/address"
+	"causeway/internal/audit"
 	"causeway/internal/azure"
 	"causeway/internal/azure/partnercenter"
 	"causeway/internal/fault"
 	"causeway/internal/job"
+	"causeway/internal/provider"
 	"causeway/internal/provision/sqlc"
 	"causeway/internal/store"
 )
@@ -394,7 +396,39 @@ func (r *Runner) tidy(ctx context.Context, _ job.Job) error {
 	if err != nil {
 		return err
 	}
+	if err := r.tidyDrafts(ctx, now); err != nil {
+		return err
+	}
 	return job.Wait{Until: now.Add(10 * time.Minute), Why: "again in ten minutes"}
+}
+
+// tidyDrafts forgets drafts that nobody has touched for DraftLife; nothing of them
+// exists anywhere else. One that waits for its signatory is ended by its own job.
+func (r *Runner) tidyDrafts(ctx context.Context, now time.Time) error {
+	old, err := sqlc.New(r.db.Read()).OldDrafts(ctx, store.Micros(now))
+	if err != nil {
+		return err
+	}
+	for _, row := range old {
+		id := provider.ID(row)
+		p, err := r.providers.Find(ctx, id)
+		if err != nil || p.State != provider.Draft {
+			continue
+		}
+		err = r.db.Tx(ctx, func(tx *store.Tx) error {
+			if n, err := sqlc.New(tx).DropDraft(ctx, row); err != nil || n == 0 {
+				return err // submitted meanwhile
+			}
+			if err := r.providers.DropDraft(ctx, tx, id); err != nil {
+				return err
+			}
+			return audit.Write(ctx, tx, audit.Entry{Org: string(p.Org), At: now, Actor: audit.System, Action: "provider.drop-draft", Object: "provider:" + row, Detail: map[string]string{"name": p.Name}})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Tidy starts the housekeeping, once per database.

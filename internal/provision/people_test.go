@@ -399,3 +399,36 @@ func TestWhatWaitsForAPersonIsRemembered(t *testing.T) {
 		w.poll("reminder", func() bool { return reminders() == day })
 	}
 }
+
+func TestADraftThatWasLeftIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	left, err := w.run.NewDraft(w.ctx(), w.contoso)
+	w.must(err)
+	w.jump(provision.DraftLife - 3600e9)
+	kept, err := w.run.NewDraft(w.ctx(), w.contoso)
+	w.must(err)
+	w.jump(2 * 3600e9)
+	w.must(w.run.Tidy(w.ctx()))
+	w.working()
+	w.poll("the draft to be forgotten", func() bool {
+		_, err := w.providers.Find(w.ctx(), left)
+		return errors.Is(err, fault.NotFound)
+	})
+	if _, err := w.run.Draft(w.ctx(), w.contoso, kept); err != nil {
+		t.Errorf("a draft of an hour ago is gone: %v", err)
+	}
+}
+
+func TestCredentialsThatNobodyStoredAreErasedAfterTheirDays(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	p := w.until(id, provider.Ready)
+	w.jump(8 * 24 * 3600e9)
+	w.must(w.run.Tidy(w.ctx()))
+	w.poll("the credentials to be erased", func() bool {
+		var sealed string
+		w.must(w.db.Read().QueryRowContext(w.ctx(), "SELECT credentials FROM tenant WHERE id = $1", p.Tenant).Scan(&sealed))
+		return sealed == ""
+	})
+}

@@ -153,3 +153,6 @@ DELETE FROM ask WHERE asked_at < @before;
 
 -- name: TenantAccount :exec
 UPDATE tenant SET account = @account WHERE id = @id;
+
+-- name: OldDrafts :many
+SELECT provider FROM draft WHERE begun_at = 0 AND keep_until < @now ORDER BY keep_until LIMIT 100;

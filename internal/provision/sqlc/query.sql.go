@@ -880,6 +880,33 @@ func (q *Queries) LockTenant(ctx context.Context, id string) (Tenant, error) {
 	return i, err
 }
 
+const oldDrafts = `-- name: OldDrafts :many
+SELECT provider FROM draft WHERE begun_at = 0 AND keep_until < $1 ORDER BY keep_until LIMIT 100
+`
+
+func (q *Queries) OldDrafts(ctx context.Context, now int64) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, oldDrafts, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var provider string
+		if err := rows.Scan(&provider); err != nil {
+			return nil, err
+		}
+		items = append(items, provider)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const onboardingOf = `-- name: OnboardingOf :one
 SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at FROM onboarding WHERE provider = $1
 `
