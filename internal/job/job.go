@@ -167,6 +167,13 @@ func (q *Queue) Open(ctx context.Context) ([]sqlc.Job, error) {
 	return sqlc.New(q.db.Read()).OpenJobs(ctx)
 }
 
+// Purge forgets jobs that were done before a time: what they did stands in the
+// rows of those who asked for them.
+func (q *Queue) Purge(ctx context.Context, tx *store.Tx, before time.Time) error {
+	_, err := sqlc.New(tx).Purge(ctx, done(before))
+	return err
+}
+
 // Start takes this process's name and frees the leases that its earlier run
 // left behind, so that work goes on at once after a crash.
 func (q *Queue) Start(ctx context.Context) error {

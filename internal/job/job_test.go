@@ -271,6 +271,29 @@ func TestAPanicIsAFailureAndNotTheEnd(t *testing.T) {
 	}
 }
 
+func TestDoneJobsAreForgottenAndOpenOnesAreNot(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := newClock()
+		q := queue(db, "a", c)
+		q.Handle("work", func(context.Context, job.Job) error { return nil })
+		add(t, db, q, "1")
+		once(t, q)
+		add(t, db, q, "2")
+		c.move(time.Hour)
+		err := db.Tx(t.Context(), func(tx *store.Tx) error { return q.Purge(t.Context(), tx, c.now()) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rows int
+		if err := db.Read().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM job").Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		if rows != 1 || open(t, q) != 1 {
+			t.Errorf("%d rows and %d open jobs, want the open one alone", rows, open(t, q))
+		}
+	})
+}
+
 func TestAnUrgentKindDoesNotQueueBehindOthers(t *testing.T) {
 	db := storetest.SQLite(t)
 	q := job.New(db, "a", time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))

@@ -21,9 +21,6 @@ UPDATE job SET due_at = CASE WHEN wake_at > 0 AND wake_at < @due_at THEN wake_at
     leased_until = 0, attempt = @attempt, last_error = @last_error
 WHERE id = @id AND fence = @fence AND done_at IS NULL;
 
--- name: HoldsJob :one
-SELECT COUNT(*) FROM job WHERE id = @id AND fence = @fence AND done_at IS NULL;
-
 -- name: WakeJob :execrows
 UPDATE job SET due_at = CASE WHEN due_at < @now THEN due_at ELSE @now END, wake_at = @now WHERE kind = @kind AND key = @key AND done_at IS NULL;
 

@@ -382,6 +382,9 @@ func (r *Runner) tidy(ctx context.Context, _ job.Job) error {
 		if err := q.PurgeAsks(ctx, store.Micros(now.Add(-time.Hour))); err != nil {
 			return err
 		}
+		if err := r.jobs.Purge(ctx, tx, now.AddDate(0, 0, -7)); err != nil {
+			return err
+		}
 		gone, err := q.DropCredentials(ctx, store.Micros(now))
 		if err != nil {
 			return err

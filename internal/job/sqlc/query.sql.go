@@ -149,22 +149,6 @@ func (q *Queries) FreeWorker(ctx context.Context, arg FreeWorkerParams) (int64, 
 	return result.RowsAffected()
 }
 
-const holdsJob = `-- name: HoldsJob :one
-SELECT COUNT(*) FROM job WHERE id = $1 AND fence = $2 AND done_at IS NULL
-`
-
-type HoldsJobParams struct {
-	ID    string
-	Fence int64
-}
-
-func (q *Queries) HoldsJob(ctx context.Context, arg HoldsJobParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, holdsJob, arg.ID, arg.Fence)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const laterJob = `-- name: LaterJob :execrows
 UPDATE job SET due_at = CASE WHEN wake_at > 0 AND wake_at < $1 THEN wake_at ELSE $1 END, wake_at = 0,
     leased_until = 0, attempt = $2, last_error = $3
