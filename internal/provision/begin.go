@@ -88,10 +88,7 @@ func (r *Runner) wait(ctx context.Context, a account.Actor, d Draft) error {
 	}
 	d.Submitted = &Submission{At: r.now(), Address: a.Address}
 	d.Provider.State, d.Provider.Note = provider.Waiting, "The signatory has not signed yet. It begins by itself then."
-	if err := r.saveDraft(ctx, d, a.ID(), string(a.User), a.Address, "draft.submit"); err != nil {
-		return err
-	}
-	return r.db.Tx(ctx, func(tx *store.Tx) error {
+	return r.saveDraft(ctx, d, a.ID(), string(a.User), a.Address, "draft.submit", func(tx *store.Tx) error {
 		return r.jobs.Add(ctx, tx, JobSign, string(d.Provider.ID), struct{}{}, time.Time{})
 	})
 }
@@ -275,10 +272,11 @@ func (r *Runner) unsubmit(ctx context.Context, d Draft, why fault.Refusal) error
 	if why.Field == "signatory" {
 		d.Microsoft = nil
 	}
-	if err := r.saveDraft(ctx, d, audit.System, provider.Platform, "", "draft.refused"); err != nil {
+	tell, err := r.tellRefused(ctx, d, why)
+	if err != nil {
 		return err
 	}
-	return r.tellRefused(ctx, d, why)
+	return r.saveDraft(ctx, d, audit.System, provider.Platform, "", "draft.refused", tell)
 }
 
 // termsInForce refuses a draft whose terms were replaced by a newer version.

@@ -200,7 +200,7 @@ func (r *Runner) draft(ctx context.Context, p provider.Provider) (Draft, error) 
 
 // edit changes a draft that has not begun. Two windows of one wizard do not
 // overwrite each other: the second is told to load again.
-func (r *Runner) edit(ctx context.Context, a account.Actor, id provider.ID, action string, f func(*Draft) error) (Draft, error) {
+func (r *Runner) edit(ctx context.Context, a account.Actor, id provider.ID, action string, f func(*Draft) error, also ...func(*store.Tx, Draft) error) (Draft, error) {
 	d, err := r.Draft(ctx, a, id)
 	if err != nil {
 		return d, err
@@ -215,11 +215,19 @@ func (r *Runner) edit(ctx context.Context, a account.Actor, id provider.ID, acti
 		return d, err
 	}
 	d.Refused = fault.Refusal{}
-	err = r.saveDraft(ctx, d, a.ID(), string(a.User), a.Address, action)
+	err = r.saveDraft(ctx, d, a.ID(), string(a.User), a.Address, action, func(tx *store.Tx) error {
+		for _, f := range also {
+			if err := f(tx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return d, err
 }
 
-func (r *Runner) saveDraft(ctx context.Context, d Draft, actor, by, from, action string) error {
+// saveDraft writes a draft and, in the same transaction, what belongs to it.
+func (r *Runner) saveDraft(ctx context.Context, d Draft, actor, by, from, action string, also ...func(*store.Tx) error) error {
 	body, err := json.Marshal(d)
 	if err != nil {
 		return err
@@ -245,10 +253,16 @@ func (r *Runner) saveDraft(ctx context.Context, d Draft, actor, by, from, action
 		if err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Entry{
+		err = audit.Write(ctx, tx, audit.Entry{
 			Org: string(d.Provider.Org), At: now, Actor: actor, Action: action, Object: "provider:" + string(d.Provider.ID),
 			Detail: map[string]any{"name": d.Provider.Name, "account": d.Account}, Address: from,
 		})
+		for _, f := range also {
+			if err == nil {
+				err = f(tx)
+			}
+		}
+		return err
 	})
 }
 

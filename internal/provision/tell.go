@@ -71,18 +71,24 @@ func (r *Runner) stuckMail(ctx context.Context, o Onboarding, why fault.Refusal,
 	return m, nil
 }
 
-// tellRefused mails the person whose draft could not begin after the wait.
-func (r *Runner) tellRefused(ctx context.Context, d Draft, why fault.Refusal) error {
+// tellRefused mails the person whose draft could not begin after the wait, in the
+// transaction that makes it a draft again.
+func (r *Runner) tellRefused(ctx context.Context, d Draft, why fault.Refusal) (func(*store.Tx) error, error) {
 	brand, err := r.settings.Brand(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o := Onboarding{ID: ID(d.Provider.ID), Provider: d.Provider.ID, Org: d.Provider.Org, User: d.Provider.Owner, Name: d.Provider.Name, Step: StepDetails}
 	m, err := r.stuckMail(ctx, o, why, r.now())
-	if err != nil || m.To == "" {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	return r.db.Tx(ctx, func(tx *store.Tx) error { return r.mail.Send(ctx, tx, support.StuckMail(brand, m)) })
+	return func(tx *store.Tx) error {
+		if m.To == "" {
+			return nil // the person is gone
+		}
+		return r.mail.Send(ctx, tx, support.StuckMail(brand, m))
+	}, nil
 }
 
 // remind mails the staff once for each of the partner's reminder times that a

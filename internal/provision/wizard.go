@@ -447,11 +447,19 @@ func (r *Runner) StartAttestation(ctx context.Context, a account.Actor, id provi
 		signatory = d.Details.Signatory
 	}
 	if m := d.Microsoft; m != nil && m.Other == other && m.Signatory == signatory && m.State != attestExpired {
-		if inv, ok, err := r.signatures.For(ctx, string(id)); other && err == nil && ok && inv.Waiting(r.now()) {
-			_, err := r.signatures.Again(ctx, a, inv.ID) // asked for once more: the link is sent again
-			return *m, err
+		if !other {
+			return *m, nil // the page was only loaded again
 		}
-		return *m, nil // the page was only loaded again
+		inv, ok, err := r.signatures.For(ctx, string(id))
+		switch {
+		case err != nil:
+			return Attestation{}, err
+		case ok && inv.State == agreement.Signed:
+			return *m, nil
+		case ok && inv.Waiting(r.now()): // asked for once more: the link is sent again
+			_, err := r.signatures.Again(ctx, a, inv.ID)
+			return *m, err
+		} // declined, expired or taken back: a new page and a new link
 	}
 	if err := account.May(a, account.ActProviderEdit, d.Provider.Org); err != nil {
 		return Attestation{}, err
@@ -464,18 +472,23 @@ func (r *Runner) StartAttestation(ctx context.Context, a account.Actor, id provi
 	if err != nil {
 		return Attestation{}, err
 	}
+	if err := r.withdrawInvitation(ctx, a, d); err != nil {
+		return Attestation{}, err
+	}
 	d, err = r.edit(ctx, a, id, "draft.attestation", func(d *Draft) error {
 		d.Details.Signatory = signatory
 		d.Microsoft = &Attestation{ID: answer.ID, URL: answer.URL, State: attestPending, Other: other, Signatory: signatory, AskedAt: r.now()}
 		return nil
+	}, func(tx *store.Tx, d Draft) error {
+		if !other {
+			return nil
+		}
+		return r.sendInvitation(ctx, tx, a, d)
 	})
 	if err != nil {
 		return Attestation{}, err
 	}
-	if other {
-		return r.invite(ctx, a, d)
-	}
-	return *d.Microsoft, r.withdrawInvitation(ctx, a, d)
+	return *d.Microsoft, nil
 }
 
 // withdrawInvitation ends an earlier invitation: somebody else signs now.
@@ -494,14 +507,6 @@ const (
 	attestAccepted = "accepted"
 	attestExpired  = "expired"
 )
-
-// invite sends the second signatory the link.
-func (r *Runner) invite(ctx context.Context, a account.Actor, d Draft) (Attestation, error) {
-	if err := r.withdrawInvitation(ctx, a, d); err != nil {
-		return Attestation{}, err
-	}
-	return *d.Microsoft, r.db.Tx(ctx, func(tx *store.Tx) error { return r.sendInvitation(ctx, tx, a, d) })
-}
 
 // Attestation asks Microsoft how far the page is, and keeps the answer.
 func (r *Runner) Attestation(ctx context.Context, a account.Actor, id provider.ID) (Attestation, error) {
