@@ -152,9 +152,13 @@ func sweep() {
 		return
 	}
 	for _, dir := range old {
+		info, err := os.Stat(dir)
+		if err != nil || time.Since(info.ModTime()) < 2*time.Hour {
+			continue // perhaps initdb at work: its process id is of no server and dies at once
+		}
 		body, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid")) // #nosec G304 -- our own folders
 		if err != nil {
-			continue // being made just now
+			continue // nothing says whose it was
 		}
 		first, _, _ := strings.Cut(string(body), "\n")
 		pid, err := strconv.Atoi(first)
