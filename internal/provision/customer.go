@@ -121,7 +121,9 @@ func (w *work) create(ctx context.Context) error {
 	case found:
 		return w.born(ctx, in, ours)
 	case w.r.now().Sub(store.Time(in.row.LastSent)) < auditLag && w.r.now().Sub(w.s.Started) < auditLag:
-		_ = w.failed(ctx, in, err) // keeps the id and the doubt
+		if err := w.learn(ctx, in, err); err != nil { // keeps the id and the doubt
+			return err
+		}
 		return w.pause("Microsoft did not answer in time. We look in its records whether the account was made.", 0)
 	}
 	if err := w.settle(ctx, in); err != nil {

@@ -128,14 +128,12 @@ func (d Draft) Signed() bool {
 
 // NewDraft begins a provider: nothing at Microsoft, no name yet.
 func (r *Runner) NewDraft(ctx context.Context, a account.Actor) (provider.ID, error) {
-	rules, err := r.mayCreate(ctx, a)
-	if err != nil {
+	if _, err := r.mayCreate(ctx, a); err != nil {
 		return "", err
 	}
-	_ = rules
 	id := provider.ID(store.NewID())
 	now := r.now()
-	err = r.db.Tx(ctx, func(tx *store.Tx) error {
+	err := r.db.Tx(ctx, func(tx *store.Tx) error {
 		err := r.providers.Add(ctx, tx, provider.Provider{
 			ID: id, Org: a.Org, Owner: a.User, State: provider.Draft, CreatedAt: now, ChangedAt: now, ChangedBy: string(a.User),
 		})

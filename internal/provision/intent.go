@@ -102,13 +102,20 @@ func (w *work) stillWanted(ctx context.Context, tx *store.Tx, in intent) error {
 // errCancelled ends a step early: the same job goes on with the cancelling.
 var errCancelled = errors.New("the onboarding is being cancelled")
 
-// failed writes what is known after an error: with an answer, and no doubt from
-// a try before, the next try has a new id; otherwise the id stays. It gives
-// back err.
+// failed writes what is known after an error and gives back err.
 func (w *work) failed(ctx context.Context, in intent, err error) error {
+	if werr := w.learn(ctx, in, err); werr != nil {
+		return errors.Join(err, werr)
+	}
+	return err
+}
+
+// learn writes what is known after an error: with an answer, and no doubt from
+// a try before, the next try has a new id; otherwise the id stays.
+func (w *work) learn(ctx context.Context, in intent, err error) error {
 	job.Point(place(in.row.Name) + ":after-answer")
 	if errors.Is(err, job.ErrFenced) || errors.Is(err, context.Canceled) {
-		return err
+		return nil // no longer ours to write
 	}
 	row := in.row
 	switch {
@@ -119,10 +126,7 @@ func (w *work) failed(ctx context.Context, in intent, err error) error {
 	default:
 		row.State, row.RequestID = intentAnswered, string(azure.NewRequestID())
 	}
-	if werr := w.tx(ctx, func(tx *store.Tx) error { return saveIntent(ctx, tx, row) }); werr != nil {
-		return errors.Join(err, werr)
-	}
-	return err
+	return w.tx(ctx, func(tx *store.Tx) error { return saveIntent(ctx, tx, row) })
 }
 
 // settle ends the doubt after somebody looked and found no effect: the next try
