@@ -108,18 +108,8 @@ func (d *Directory) UpdateOrg(ctx context.Context, by Actor, o Organization) (Or
 				return fault.Field("account", fmt.Sprintf("%s is no account of this organization.", o.Account), "Choose one of its accounts.")
 			}
 		}
-		row, err := orgRow(o)
-		if err != nil {
+		if err := setOrg(ctx, tx, o); err != nil {
 			return err
-		}
-		n, err := q.SetOrg(ctx, sqlc.SetOrgParams{
-			ID: row.ID, Name: row.Name, Folded: row.Folded, Status: row.Status, Account: row.Account, Placement: row.Placement, Version: o.Version,
-		})
-		if err != nil {
-			return fmt.Errorf("change organization: %w", err)
-		}
-		if n == 0 {
-			return stale("organization")
 		}
 		o.CreatedAt, o.Version = former.CreatedAt, o.Version+1
 		return d.record(ctx, tx, by, o.ID, "organization.change", "organization:"+string(o.ID), map[string]any{
@@ -129,16 +119,8 @@ func (d *Directory) UpdateOrg(ctx context.Context, by Actor, o Organization) (Or
 	return o, err
 }
 
-// payBy names the account that pays where the organization is the billed party.
-func (d *Directory) payBy(ctx context.Context, tx *store.Tx, by Actor, o Organization, alias Alias) error {
-	a, err := d.AccountTx(ctx, tx, alias)
-	if err != nil && fault.KindOf(err) != fault.NotFound {
-		return err
-	}
-	if err != nil || a.Org != o.ID {
-		return fault.Field("account", fmt.Sprintf("%s is no account of this organization.", alias), "Choose one of its accounts.")
-	}
-	o.Account = alias
+// setOrg writes an organization over the version that was read.
+func setOrg(ctx context.Context, tx *store.Tx, o Organization) error {
 	row, err := orgRow(o)
 	if err != nil {
 		return err
@@ -151,6 +133,22 @@ func (d *Directory) payBy(ctx context.Context, tx *store.Tx, by Actor, o Organiz
 	}
 	if n == 0 {
 		return stale("organization")
+	}
+	return nil
+}
+
+// payBy names the account that pays where the organization is the billed party.
+func (d *Directory) payBy(ctx context.Context, tx *store.Tx, by Actor, o Organization, alias Alias) error {
+	a, err := d.AccountTx(ctx, tx, alias)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return err
+	}
+	if err != nil || a.Org != o.ID {
+		return fault.Field("account", fmt.Sprintf("%s is no account of this organization.", alias), "Choose one of its accounts.")
+	}
+	o.Account = alias
+	if err := setOrg(ctx, tx, o); err != nil {
+		return err
 	}
 	return d.record(ctx, tx, by, o.ID, "organization.change", "organization:"+string(o.ID), map[string]any{"account": alias})
 }
@@ -174,18 +172,8 @@ func (d *Directory) PlaceTx(ctx context.Context, tx *store.Tx, by Actor, id OrgI
 	if o, err = checkOrg(o); err != nil {
 		return err
 	}
-	row, err := orgRow(o)
-	if err != nil {
+	if err := setOrg(ctx, tx, o); err != nil {
 		return err
-	}
-	n, err := q.SetOrg(ctx, sqlc.SetOrgParams{
-		ID: row.ID, Name: row.Name, Folded: row.Folded, Status: row.Status, Account: row.Account, Placement: row.Placement, Version: o.Version,
-	})
-	if err != nil {
-		return fmt.Errorf("place organization: %w", err)
-	}
-	if n == 0 {
-		return stale("organization")
 	}
 	return d.record(ctx, tx, by, id, "organization.place", "organization:"+string(id), presets)
 }

@@ -158,7 +158,7 @@ func (c Config) whole() (Config, error) {
 		c.Now = time.Now
 	}
 	if c.HTTP == nil {
-		client, err := httpClient(c.CAFile)
+		client, err := HTTPClient(c.CAFile)
 		if err != nil {
 			return c, err
 		}
@@ -194,7 +194,9 @@ func (c Config) Resource(s Service) string {
 	return hosts[cloud][s].resource
 }
 
-func httpClient(caFile string) (*http.Client, error) {
+// HTTPClient is a client that also trusts the root certificates of a file in PEM
+// form; "" is the system's alone.
+func HTTPClient(caFile string) (*http.Client, error) {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
 	if usual, ok := http.DefaultTransport.(*http.Transport); ok { // unless a program has replaced it
 		t = usual.Clone()

@@ -72,7 +72,7 @@ func (s settings) config(logTo io.Writer) (Config, error) {
 	if s.CLCURL != "" {
 		c.CLC = &account.CLC{Base: s.CLCURL, APIKey: s.CLCKey, APIPassword: s.CLCPassword}
 		if s.CAFile != "" {
-			client, err := trusting(s.CAFile)
+			client, err := azure.HTTPClient(s.CAFile)
 			if err != nil {
 				return Config{}, err
 			}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"causeway/internal/api"
+	"causeway/internal/azure"
 	"causeway/internal/demo"
 	"causeway/internal/sim"
 )
@@ -90,7 +91,7 @@ func startWorld(ctx context.Context, c worldConfig) (w *world, err error) {
 	if err := json.Unmarshal(b, &w.sim); err != nil {
 		return w, err
 	}
-	if w.http, err = trusting(ca); err != nil {
+	if w.http, err = azure.HTTPClient(ca); err != nil {
 		return w, err
 	}
 	w.db = firstOf(c.database, filepath.Join(w.dir, "state.db"))

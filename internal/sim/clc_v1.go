@@ -96,19 +96,30 @@ type directoryAccountWhole struct {
 	SupportLevel        string
 }
 
-// directoryAccountDetails answers POST REST/Account/GetAccountDetails {AccountAlias}.
-func directoryAccountDetails(c *call) reply {
+// v1Account is the account that a call names; nothing named is the caller's own.
+func (c *call) v1Account() (*DirectoryAccount, *reply) {
 	u, refusal := c.v1()
 	if refusal != nil {
-		return *refusal
+		return nil, refusal
 	}
 	var in struct{ AccountAlias string }
 	if err := c.decode(&in); err != nil {
-		return v1Error(http.StatusBadRequest, 3, "The request body is not valid.")
+		r := v1Error(http.StatusBadRequest, 3, "The request body is not valid.")
+		return nil, &r
 	}
 	a := c.w.clc.within(u, or(in.AccountAlias, u.Alias))
 	if a == nil {
-		return v1Error(http.StatusForbidden, 5, "The account "+in.AccountAlias+" does not exist or is not yours.")
+		r := v1Error(http.StatusForbidden, 5, "The account "+in.AccountAlias+" does not exist or is not yours.")
+		return nil, &r
+	}
+	return a, nil
+}
+
+// directoryAccountDetails answers POST REST/Account/GetAccountDetails {AccountAlias}.
+func directoryAccountDetails(c *call) reply {
+	a, refusal := c.v1Account()
+	if refusal != nil {
+		return *refusal
 	}
 	return ok(struct {
 		AccountDetails directoryAccountWhole
@@ -138,17 +149,9 @@ func (u *DirectoryUser) whole() directoryUserWhole {
 
 // directoryUsers lists the users of an account.
 func directoryUsers(c *call) reply {
-	u, refusal := c.v1()
+	a, refusal := c.v1Account()
 	if refusal != nil {
 		return *refusal
-	}
-	var in struct{ AccountAlias string }
-	if err := c.decode(&in); err != nil {
-		return v1Error(http.StatusBadRequest, 3, "The request body is not valid.")
-	}
-	a := c.w.clc.within(u, or(in.AccountAlias, u.Alias))
-	if a == nil {
-		return v1Error(http.StatusForbidden, 5, "The account "+in.AccountAlias+" does not exist or is not yours.")
 	}
 	users := []directoryUserWhole{}
 	for _, x := range c.w.clc.users {
