@@ -3,6 +3,7 @@ package azure
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"causeway/internal/fault"
@@ -92,6 +93,9 @@ func Refusal(err error) (fault.Refusal, bool) {
 		for _, d := range e.Details { // Partner Center names the property in data
 			if f := fieldOf(d.Target); f != "" {
 				r.Field = f
+				if x.Field == "address" && !ofAddress(f) { // the code's words are about something else
+					r.Reason, r.Remedy = "Microsoft does not accept this value. "+said(e), fixAndTry
+				}
 				break
 			}
 		}
@@ -135,11 +139,21 @@ func fieldOf(property string) string {
 	return ""
 }
 
-func byStatus(e *Error) Explanation {
-	said := strings.TrimSpace(e.Message)
-	if said != "" && !strings.HasSuffix(said, ".") {
-		said += "."
+func ofAddress(field string) bool {
+	return slices.Contains([]string{"address", "city", "state", "postal_code", "country"}, field)
+}
+
+// said is Microsoft's own message as a sentence, "" if there is none.
+func said(e *Error) string {
+	m := strings.TrimSpace(e.Message)
+	if m != "" && !strings.HasSuffix(m, ".") {
+		m += "."
 	}
+	return m
+}
+
+func byStatus(e *Error) Explanation {
+	said := said(e)
 	switch {
 	case e.Status == 0 || e.Unreadable:
 		return Explanation{Reason: e.Service.Word() + " gave no readable answer.", Remedy: "It is asked again by itself; nothing is done twice."}

@@ -25,7 +25,7 @@ var partnerCodes = []meaning{
 	{codes: "3000", vague: true, reason: "Microsoft does not know a value, or has no data for it.", remedy: "Check ids and dates."},
 	{codes: "20002", class: R3, soon: true, reason: "The partner has no relationship with this customer yet.", remedy: "Soon after the creation it is asked again by itself; later, look whether the customer ended the relationship."},
 	{codes: "20003", class: R3, soon: true, reason: "Microsoft does not know this subscription yet.", remedy: "Soon after the order it is asked again by itself; later, look it up in Partner Center."},
-	{codes: "27002", vague: true, field: "address", reason: "A part of the address is not valid.", remedy: "Check the state: two letters where the country has them, and no region for the United States."},
+	{codes: "27002", vague: true, field: "address", reason: "A part of the address is not valid.", remedy: "Check it; a state has two letters where the country has them, and the United States take no region."},
 	{codes: "60002", class: R3, soon: true, reason: "Microsoft does not know this user yet.", remedy: "Soon after the creation it is asked again by itself; later, look the user up in the customer's directory."},
 	{codes: "60003", class: R3, soon: true, reason: "Microsoft does not know this tenant yet.", remedy: "Soon after the creation it is asked again by itself; later, look the customer up in Partner Center."},
 	{codes: "60012", reason: "No licences are left.", remedy: "Buy more or take some back."},

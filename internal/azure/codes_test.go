@@ -114,12 +114,13 @@ func TestAnErrorBecomesFieldReasonRemedy(t *testing.T) {
 	}{
 		{"registration number", azure.Error{Status: 400, Code: "600050"}, "registration_number", "register"},
 		{"a property named in data", azure.Error{Status: 400, Code: "27002", Details: []azure.Detail{{Target: "State"}}}, "state", "state"},
+		{"a property named in data that is no part of the address", azure.Error{Status: 409, Code: "27002", Message: "The prefix is taken", Details: []azure.Detail{{Target: "Domain"}}}, "domain", "The prefix is taken. Correct"},
 		{"a general code with the real one inside", azure.Error{Status: 400, Code: "2000", Details: []azure.Detail{{Code: "600049"}}}, "registration_number", "missing"},
 		{"an unknown code says what Microsoft said", azure.Error{Status: 400, Code: "987654", Message: "The moon is full"}, "", "The moon is full."},
 		{"unknown right", azure.Error{Status: 403, Code: "x"}, "", "allow"},
 	} {
 		r, ok := azure.Refusal(fmt.Errorf("step: %w", &c.err))
-		if !ok || r.Field != c.field || !strings.Contains(r.Reason+r.Remedy, c.words) || r.Remedy == "" || r.Code != c.err.Code {
+		if !ok || r.Field != c.field || !strings.Contains(r.Reason+" "+r.Remedy, c.words) || r.Remedy == "" || r.Code != c.err.Code {
 			t.Errorf("%s: %+v", c.says, r)
 		}
 	}
