@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -132,6 +133,16 @@ func TestANewVersionHasToBeAcceptedAgain(t *testing.T) {
 		accept(t, db, r, acceptanceOf(terms.Microsoft, agreement.ByAttestation, "att-1"))
 		if got := needs("US", "en-US"); got != nil {
 			t.Errorf("after both it needs %v", got)
+		}
+		again := acceptanceOf(terms.Partner, agreement.ByPortal, "")
+		again.Attempt = "provider-2" // the same account is counted once
+		accept(t, db, r, again)
+		want := map[agreement.DocumentID]int{terms.Partner.ID: 1, terms.Microsoft.ID: 1}
+		if n, err := r.AcceptedBy(ctx, desk); err != nil || !maps.Equal(n, want) {
+			t.Errorf("accepted by %v, %v, want %v", n, err, want)
+		}
+		if n, err := r.AcceptedBy(ctx, admin); err != nil || len(n) > 0 {
+			t.Errorf("a customer reads how many others accepted: %v, %v", n, err)
 		}
 
 		// A translation of the same version asks nobody again; a new version asks everybody, from its day on.

@@ -20,6 +20,9 @@ INSERT INTO agreement_acceptance (id, org, alias, attempt, document_id, user_id,
 VALUES (@id, @org, @alias, @attempt, @document_id, @user_id, @name, @email, @login, @at, @address, @hash, @way, @reference)
 ON CONFLICT (alias, attempt, document_id, user_id, email) DO NOTHING;
 
+-- name: CountAcceptances :many
+SELECT document_id, COUNT(DISTINCT alias) AS accounts FROM agreement_acceptance GROUP BY document_id;
+
 -- name: AcceptancesOf :many
 SELECT sqlc.embed(a), sqlc.embed(d) FROM agreement_acceptance a JOIN agreement_document d ON d.id = a.document_id
 WHERE a.alias = @alias ORDER BY a.at DESC, a.id DESC;

@@ -211,6 +211,23 @@ func (r *Register) Documents(ctx context.Context, a account.Actor) ([]Document, 
 	return documents(rows), nil
 }
 
+// AcceptedBy counts for each document the accounts that ever accepted it. Documents
+// that nobody accepted are not in it. Who is not staff learns nothing.
+func (r *Register) AcceptedBy(ctx context.Context, a account.Actor) (map[DocumentID]int, error) {
+	if err := account.May(a, account.ActAgreementView, a.Org); err != nil || !a.Staff() {
+		return nil, err
+	}
+	rows, err := sqlc.New(r.db.Read()).CountAcceptances(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count acceptances: %w", err)
+	}
+	n := make(map[DocumentID]int, len(rows))
+	for _, row := range rows {
+		n[DocumentID(row.DocumentID)] = int(row.Accounts)
+	}
+	return n, nil
+}
+
 // Former gives the version before a document, in its language if there is one;
 // ok is false for the first.
 func (r *Register) Former(ctx context.Context, d Document) (former Document, ok bool, err error) {

@@ -23,6 +23,7 @@ type Document struct {
 	Note        string    `json:"note,omitempty" doc:"What changed."`
 	ValidFrom   time.Time `json:"valid_from"`
 	PublishedAt time.Time `json:"published_at"`
+	Accounts    int       `json:"accounts,omitempty" doc:"How many accounts accepted it: in the list, for staff."`
 }
 
 // AcceptanceView is the record that somebody accepted a document.
@@ -74,7 +75,15 @@ type catalogueIn struct{ Body Catalogue }
 func (s *Server) routeAgreements() {
 	handle(s, op{id: "list-documents", is: "GET /agreements", tag: "agreements", text: "List every version of every document", act: account.ActAgreementView}, func(ctx context.Context, a account.Actor, _ *none) (Page[Document], error) {
 		list, err := s.Terms.Documents(ctx, a)
-		return Page[Document]{Items: each(list, viewDocument)}, err
+		if err != nil {
+			return Page[Document]{}, err
+		}
+		accepted, err := s.Terms.AcceptedBy(ctx, a)
+		return Page[Document]{Items: each(list, func(d agreement.Document) Document {
+			out := viewDocument(d)
+			out.Accounts = accepted[d.ID]
+			return out
+		})}, err
 	})
 	handle(s, op{id: "publish-document", is: "POST /agreements", tag: "agreements", text: "Publish a version", act: account.ActAgreementPublish, created: true,
 		more: "A published version is never changed or taken back. From valid_from on it has to be accepted again."}, s.publish)

@@ -121,14 +121,21 @@ func (s *Server) agreementsPage(v *visit, errs ui.Errors) (ui.AgreementsPage, er
 	if err != nil {
 		return p, err
 	}
+	accepted, err := s.Terms.AcceptedBy(v.ctx(), v.me)
+	if err != nil {
+		return p, err
+	}
 	newest := map[string]bool{}
 	for _, d := range list {
 		row := ui.AgreementRow{
 			Title: d.Title, Country: "Everywhere else · " + d.Language, Version: fmt.Sprint(d.Version), From: v.day(d.ValidFrom), Hash: d.Hash[:12], Href: "/terms/" + string(d.ID),
-			Accepted: "on each account's page", State: ui.StateExpired, Word: "Replaced",
+			Accepted: "nobody yet", State: ui.StateExpired, Word: "Replaced",
 		}
 		if d.Country != agreement.Everywhere {
 			row.Country = countryNames([]string{d.Country}) + " · " + d.Language
+		}
+		if n := accepted[d.ID]; n > 0 {
+			row.Accepted = ui.Count(n, "account", "accounts")
 		}
 		key := string(d.Kind) + d.Country + d.Language
 		switch {

@@ -137,7 +137,7 @@ func TestANewVersionOfTheTermsIsAcceptedAgain(t *testing.T) {
 	owner.post("/staff/agreements", q).is(422).says("The note is empty.")
 	q.Set("note", "Section 1 says it shorter.")
 	owner.post("/staff/agreements", q).redirects("/staff/agreements")
-	page := owner.get("/staff/agreements").is(200).says("version 8", "In force", "Replaced", "Version 8 published")
+	page := owner.get("/staff/agreements").is(200).says("version 8", "In force", "Replaced", "Version 8 published", "nobody yet")
 	doc := regexp.MustCompile(`href="(/terms/[^"]+)"[^>]*>[^<]*version 8<`).FindStringSubmatch(page.body)[1]
 	w.guest().get(doc).is(200).says("A cloud, <b>bold</b>.").hides("<b>bold</b>") // what authors type is text
 	s.post("/providers/"+id+"/wizard/review", url.Values{}).is(409).says("A new version of the terms is in force")

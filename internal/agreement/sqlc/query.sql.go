@@ -310,6 +310,38 @@ func (q *Queries) AddToken(ctx context.Context, arg AddTokenParams) error {
 	return err
 }
 
+const countAcceptances = `-- name: CountAcceptances :many
+SELECT document_id, COUNT(DISTINCT alias) AS accounts FROM agreement_acceptance GROUP BY document_id
+`
+
+type CountAcceptancesRow struct {
+	DocumentID string
+	Accounts   int64
+}
+
+func (q *Queries) CountAcceptances(ctx context.Context) ([]CountAcceptancesRow, error) {
+	rows, err := q.db.QueryContext(ctx, countAcceptances)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountAcceptancesRow
+	for rows.Next() {
+		var i CountAcceptancesRow
+		if err := rows.Scan(&i.DocumentID, &i.Accounts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const documents = `-- name: Documents :many
 SELECT id, kind, country, language, version, title, body, link, hash, note, valid_from, published_at, published_by FROM agreement_document ORDER BY kind, country, language, version DESC
 `

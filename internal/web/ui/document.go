@@ -1,5 +1,7 @@
 package ui
 
+import "strings"
+
 // DocumentPage is GET /terms/{id}: a version of the partner's terms, for everybody.
 type DocumentPage struct {
 	Brand    Brand
@@ -25,6 +27,24 @@ type TextChange struct {
 	Section string
 	Was     string // "" if the section is new
 	Is      string // "" if it is gone
+}
+
+// textLine is a line of a section; only is true if the other version lacks it.
+type textLine struct {
+	text string
+	only bool
+}
+
+func linesBeside(text, other string) (all []textLine) {
+	known := map[string]bool{}
+	for line := range strings.Lines(other) {
+		known[strings.TrimSpace(line)] = true
+	}
+	for line := range strings.Lines(text) {
+		bare := strings.TrimSpace(line)
+		all = append(all, textLine{strings.TrimRight(line, "\r\n"), bare != "" && !known[bare]})
+	}
+	return all
 }
 
 func (c TextChange) tag() Look {

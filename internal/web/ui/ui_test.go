@@ -151,6 +151,16 @@ func TestTextIsEscaped(t *testing.T) {
 	}
 }
 
+// Only what differs is marked, on the side that has it.
+func TestCompareMarksTheLinesThatDiffer(t *testing.T) {
+	got := html(t, ui.Compare(ui.ComparePage{Changes: []ui.TextChange{{Section: "Charges", Was: "Same.\n\n- old <b>", Is: "Same.\n\n- new"}}}))
+	for want, n := range map[string]int{"<p>Same.</p>": 2, "<del>- old &lt;b&gt;</del>": 1, "<ins>- new</ins>": 1, "<del>": 1, "<ins>": 1} {
+		if strings.Count(got, want) != n {
+			t.Errorf("%q stands %d times, want %d: %s", want, strings.Count(got, want), n, got)
+		}
+	}
+}
+
 // The exchange is shown to the letter, only the secrets are gone.
 func TestExchangeKeepsEachBlank(t *testing.T) {
 	got := html(t, ui.ExchangeView("x", ui.Exchange{Parts: []ui.ExchangePart{{Line: "POST", Body: "{\"a\":1,\n \"b\":" + ui.Removed + "}"}}}))
