@@ -297,6 +297,26 @@ func (s *Signatures) Withdraw(ctx context.Context, a account.Actor, id Invitatio
 	return s.move(ctx, id, Withdrawn, a.ID(), a.Address, func(i *Invitation) { i.Why = strings.TrimSpace(why) }, nil)
 }
 
+// WithdrawTx takes the waiting invitation of an attempt back, if there is one, in
+// the transaction of what makes it pointless. It asks for no right: the caller has.
+func (s *Signatures) WithdrawTx(ctx context.Context, tx *store.Tx, attempt, by, address, why string) error {
+	row, err := sqlc.New(tx).InvitationFor(ctx, attempt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("invitation: %w", err)
+	}
+	i := invitation(row)
+	if !i.Waiting(s.now()) {
+		return nil
+	}
+	if i, err = s.moveTx(ctx, tx, i.ID, Withdrawn, by, address, func(i *Invitation) { i.Why = why }); err != nil {
+		return err
+	}
+	return s.closed(ctx, tx, i)
+}
+
 // Invitation gives one invitation to somebody who may see the provider.
 func (s *Signatures) Invitation(ctx context.Context, a account.Actor, id InvitationID) (Invitation, error) {
 	none := fault.New(fault.NotFound, "There is no such invitation.")
@@ -344,50 +364,52 @@ func (s *Signatures) move(ctx context.Context, id InvitationID, to InvitationSta
 	}
 	var i Invitation
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
-		row, err := sqlc.New(tx).LockInvitation(ctx, string(id))
-		if err != nil {
-			return store.Found(err, "There is no such invitation.")
+		if i, err = s.moveTx(ctx, tx, id, to, by, address, change); err != nil {
+			return err
 		}
-		i = invitation(row)
-		was := i.State
-		if !slices.Contains(moves[was], to) {
-			return fault.New(fault.Conflict, "This invitation is %s already.", was)
-		}
-		if i.State = to; to != Opened {
-			i.ClosedAt = s.now().UTC().Truncate(time.Microsecond)
-		}
-		change(&i)
 		if also != nil {
 			if err := also(tx, i); err != nil {
 				return err
 			}
 		}
-		if _, err := sqlc.New(tx).MoveInvitation(ctx, sqlc.MoveInvitationParams{
-			ID: string(id), State: string(to), OpenedAt: store.Micros(i.OpenedAt), ClosedAt: store.Micros(i.ClosedAt), SignedName: i.SignedName, Why: i.Why, Was: string(was),
-		}); err != nil {
-			return fmt.Errorf("invitation: %w", err)
-		}
-		if err := s.audit(ctx, tx, i, by, "signatory."+string(to), address, map[string]any{"why": i.Why, "signed_name": i.SignedName}); err != nil {
-			return err
-		}
 		if to == Opened {
 			return nil
 		}
-		if to != Withdrawn && i.AskedEmail != "" {
-			name := i.SignedName
-			if name == "" {
-				name = i.Name
-			}
-			if err := s.outbox.Send(ctx, tx, support.SignedMail(brand, support.Signed{
-				InvitationID: string(i.ID), To: i.AskedEmail, Name: i.AskedName, Signatory: name, Company: i.Company, Outcome: string(to), Why: i.Why,
-				URL: s.portal + "/providers/" + i.Attempt,
-			})); err != nil {
-				return err
-			}
+		if err := s.closed(ctx, tx, i); err != nil || to == Withdrawn || i.AskedEmail == "" { // nobody to write to
+			return err
 		}
-		return s.closed(ctx, tx, i)
+		name := i.SignedName
+		if name == "" {
+			name = i.Name
+		}
+		return s.outbox.Send(ctx, tx, support.SignedMail(brand, support.Signed{
+			InvitationID: string(i.ID), To: i.AskedEmail, Name: i.AskedName, Signatory: name, Company: i.Company, Outcome: string(to), Why: i.Why,
+			URL: s.portal + "/providers/" + i.Attempt,
+		}))
 	})
 	return i, err
+}
+
+func (s *Signatures) moveTx(ctx context.Context, tx *store.Tx, id InvitationID, to InvitationState, by, address string, change func(*Invitation)) (Invitation, error) {
+	row, err := sqlc.New(tx).LockInvitation(ctx, string(id))
+	if err != nil {
+		return Invitation{}, store.Found(err, "There is no such invitation.")
+	}
+	i := invitation(row)
+	was := i.State
+	if !slices.Contains(moves[was], to) {
+		return i, fault.New(fault.Conflict, "This invitation is %s already.", was)
+	}
+	if i.State = to; to != Opened {
+		i.ClosedAt = s.now().UTC().Truncate(time.Microsecond)
+	}
+	change(&i)
+	if _, err := sqlc.New(tx).MoveInvitation(ctx, sqlc.MoveInvitationParams{
+		ID: string(id), State: string(to), OpenedAt: store.Micros(i.OpenedAt), ClosedAt: store.Micros(i.ClosedAt), SignedName: i.SignedName, Why: i.Why, Was: string(was),
+	}); err != nil {
+		return i, fmt.Errorf("invitation: %w", err)
+	}
+	return i, s.audit(ctx, tx, i, by, "signatory."+string(to), address, map[string]any{"why": i.Why, "signed_name": i.SignedName})
 }
 
 // follow is the job of an invitation: it reminds, and ends it when its time is

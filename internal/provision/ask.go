@@ -422,6 +422,9 @@ func (r *Runner) tidyDrafts(ctx context.Context, now time.Time) error {
 			if n, err := sqlc.New(tx).DropDraft(ctx, row); err != nil || n == 0 {
 				return err // submitted meanwhile
 			}
+			if err := r.signatures.WithdrawTx(ctx, tx, row, audit.System, "", orderDropped); err != nil {
+				return err
+			}
 			if err := r.providers.DropDraft(ctx, tx, id); err != nil {
 				return err
 			}

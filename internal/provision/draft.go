@@ -335,6 +335,8 @@ func (r *Runner) MailMe(ctx context.Context, a account.Actor, id provider.ID, on
 	})
 }
 
+const orderDropped = "The order was dropped."
+
 // DropDraft forgets a draft; nothing of it exists anywhere else.
 func (r *Runner) DropDraft(ctx context.Context, a account.Actor, id provider.ID) error {
 	d, err := r.Draft(ctx, a, id)
@@ -344,9 +346,6 @@ func (r *Runner) DropDraft(ctx context.Context, a account.Actor, id provider.ID)
 	if err := account.May(a, account.ActProviderEdit, d.Provider.Org); err != nil {
 		return err
 	}
-	if err := r.withdrawInvitation(ctx, a, d); err != nil {
-		return err
-	}
 	return r.db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := sqlc.New(tx).DropDraft(ctx, string(id))
 		if err != nil {
@@ -354,6 +353,9 @@ func (r *Runner) DropDraft(ctx context.Context, a account.Actor, id provider.ID)
 		}
 		if n == 0 {
 			return fault.New(fault.Conflict, "“%s” was submitted already. Cancel it instead.", d.Provider.Name)
+		}
+		if err := r.signatures.WithdrawTx(ctx, tx, string(id), a.ID(), a.Address, orderDropped); err != nil {
+			return err
 		}
 		if err := r.jobs.Drop(ctx, tx, JobSign, string(id)); err != nil {
 			return err

@@ -208,6 +208,28 @@ func TestASecondSignatoryMayTakeDays(t *testing.T) {
 	w.same()
 }
 
+func TestADroppedOrderTakesTheSignatorysLinkBack(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	id := w.draftWithAccount()
+	d, err := w.run.Draft(w.ctx(), w.contoso, id)
+	w.must(err)
+	d.Details.DomainPrefix, d.Details.DomainConfirmed = "contosoanalytics", true
+	w.must(w.run.SetDetails(w.ctx(), w.contoso, id, d.Details))
+	_, err = w.run.StartAttestation(w.ctx(), w.contoso, id, true, account.Contact{FirstName: "Company", LastName: "Director", Email: "director@contoso.example"})
+	w.must(err)
+	desk := account.Actor{User: "u-desk", Role: account.RoleSupport}
+	w.must(w.run.DropDraft(w.ctx(), desk, id)) // staff never accept terms, and need not
+	var state, why string
+	w.must(w.db.Read().QueryRowContext(w.ctx(), "SELECT state, why FROM agreement_invitation WHERE attempt = $1", string(id)).Scan(&state, &why))
+	if state != "withdrawn" || why != "The order was dropped." {
+		t.Errorf("the invitation is %s: %q", state, why)
+	}
+	if _, err := w.run.OpenSignature(w.ctx(), w.linkTo("director@contoso.example"), "127.0.0.2"); err == nil {
+		t.Error("the link of a dropped order still opens")
+	}
+}
+
 // linkTo is the token in the mail to a person.
 func (w *world) linkTo(email string) string {
 	w.t.Helper()

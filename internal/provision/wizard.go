@@ -472,16 +472,14 @@ func (r *Runner) StartAttestation(ctx context.Context, a account.Actor, id provi
 	if err != nil {
 		return Attestation{}, err
 	}
-	if err := r.withdrawInvitation(ctx, a, d); err != nil {
-		return Attestation{}, err
-	}
 	d, err = r.edit(ctx, a, id, "draft.attestation", func(d *Draft) error {
 		d.Details.Signatory = signatory
 		d.Microsoft = &Attestation{ID: answer.ID, URL: answer.URL, State: attestPending, Other: other, Signatory: signatory, AskedAt: r.now()}
 		return nil
 	}, func(tx *store.Tx, d Draft) error {
-		if !other {
-			return nil
+		err := r.signatures.WithdrawTx(ctx, tx, string(id), a.ID(), a.Address, "Another person signs.")
+		if err != nil || !other {
+			return err
 		}
 		return r.sendInvitation(ctx, tx, a, d)
 	})
@@ -489,16 +487,6 @@ func (r *Runner) StartAttestation(ctx context.Context, a account.Actor, id provi
 		return Attestation{}, err
 	}
 	return *d.Microsoft, nil
-}
-
-// withdrawInvitation ends an earlier invitation: somebody else signs now.
-func (r *Runner) withdrawInvitation(ctx context.Context, a account.Actor, d Draft) error {
-	inv, ok, err := r.signatures.For(ctx, string(d.Provider.ID))
-	if err != nil || !ok || !inv.Waiting(r.now()) {
-		return err
-	}
-	_, err = r.signatures.Withdraw(ctx, a, inv.ID, "Another person signs.")
-	return err
 }
 
 // The states of an attestation as we keep them.

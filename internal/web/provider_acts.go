@@ -47,15 +47,6 @@ func (s *Server) cancel(v *visit) error {
 		return err
 	}
 	if dropped {
-		inv, ok, err := s.Signatures.For(v.ctx(), string(p.ID))
-		if err != nil {
-			return err
-		}
-		if ok && inv.Waiting(v.now) {
-			if _, err := s.Signatures.Withdraw(v.ctx(), v.me, inv.ID, "The order was dropped."); err != nil {
-				return err
-			}
-		}
 		return v.to("/providers", "Draft dropped")
 	}
 	return v.to(page, "")
