@@ -13,6 +13,7 @@ import (
 	"causeway/internal/api"
 	"causeway/internal/fault"
 	"causeway/internal/money"
+	"causeway/internal/provider"
 	"causeway/internal/sim"
 )
 
@@ -242,10 +243,13 @@ var cells = map[string]cell{
 	"get-tenant":                 {path: at("/providers/%s/tenant", theReady)},
 	"list-provider-associations": {path: at("/providers/%s/associations", theReady)},
 	"get-receipt":                {path: at("/providers/%s/receipt", theReady)},
-	"show-credentials":           {path: at("/providers/%s/credentials/show", theReady), body: in(map[string]any{"password": password})},
-	"credentials-stored":         {path: at("/providers/%s/credentials/stored", theReady)},
-	"cancel-provider":            {path: at("/providers/%s/cancel", newStuck)},
-	"set-mail":                   {path: at("/providers/%s/mail", theReady), body: in(map[string]any{"on": true})},
+	"move-provider": {path: at("/providers/%s/move", theReady), body: func(i *isolation, _ caller) any {
+		return map[string]any{"account": i.entity(), "first_day": provider.DayOf(i.app.Config.Now())}
+	}},
+	"show-credentials":   {path: at("/providers/%s/credentials/show", theReady), body: in(map[string]any{"password": password})},
+	"credentials-stored": {path: at("/providers/%s/credentials/stored", theReady)},
+	"cancel-provider":    {path: at("/providers/%s/cancel", newStuck)},
+	"set-mail":           {path: at("/providers/%s/mail", theReady), body: in(map[string]any{"on": true})},
 
 	"create-provider":      {path: to("/providers"), org: "own", body: in(map[string]any{})},
 	"get-draft":            {path: at("/providers/%s/draft", newDraft)},

@@ -138,6 +138,14 @@ type mailMeIn struct {
 	}
 }
 
+type moveIn struct {
+	ByID
+	Body struct {
+		Account  string `json:"account" maxLength:"100"`
+		FirstDay string `json:"first_day" maxLength:"10" doc:"UTC, as 2026-12-01."`
+	}
+}
+
 func (s *Server) routeProviders() {
 	handle(s, op{id: "list-providers", is: "GET /providers", tag: "providers", text: "List providers, the last changed first", act: account.ActProviderView}, s.listProviders)
 	handle(s, op{id: "get-provider", is: "GET /providers/{id}", tag: "providers", text: "One provider", act: account.ActProviderView}, func(ctx context.Context, a account.Actor, in *ByID) (Provider, error) {
@@ -153,6 +161,10 @@ func (s *Server) routeProviders() {
 		return viewTenant(t), err
 	})
 	handle(s, op{id: "list-provider-associations", is: "GET /providers/{id}/associations", tag: "providers", text: "Who pays, from the tenant's side", act: account.ActAssociationView}, s.providerAssociations)
+	act(s, op{id: "move-provider", is: "POST /providers/{id}/move", tag: "providers", text: "Let another account pay from a day on", act: account.ActAssociationChange,
+		more: "Whole UTC days, today at the earliest. Both accounts are of one organization."}, func(ctx context.Context, a account.Actor, in *moveIn) error {
+		return s.Provision.Move(ctx, a, provider.ID(in.ID), account.Alias(in.Body.Account), provider.Day(in.Body.FirstDay))
+	})
 	raw(s, op{id: "get-receipt", is: "GET /providers/{id}/receipt", tag: "providers", text: "The signed receipt", act: account.ActReceiptView,
 		more: "A file as it was signed: causeway receipt verify FILE checks it without any network."}, func(ctx context.Context, a account.Actor, in *ByID) ([]byte, error) {
 		return s.Provision.Receipt(ctx, a, provider.ID(in.ID))

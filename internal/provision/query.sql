@@ -156,3 +156,6 @@ UPDATE tenant SET account = @account WHERE id = @id;
 
 -- name: OldDrafts :many
 SELECT provider FROM draft WHERE begun_at = 0 AND keep_until < @now ORDER BY keep_until LIMIT 100;
+
+-- name: MoveOnboarding :exec
+UPDATE onboarding SET account = @account, changed_at = @changed_at WHERE id = @id;

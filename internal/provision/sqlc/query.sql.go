@@ -880,6 +880,21 @@ func (q *Queries) LockTenant(ctx context.Context, id string) (Tenant, error) {
 	return i, err
 }
 
+const moveOnboarding = `-- name: MoveOnboarding :exec
+UPDATE onboarding SET account = $1, changed_at = $2 WHERE id = $3
+`
+
+type MoveOnboardingParams struct {
+	Account   string
+	ChangedAt int64
+	ID        string
+}
+
+func (q *Queries) MoveOnboarding(ctx context.Context, arg MoveOnboardingParams) error {
+	_, err := q.db.ExecContext(ctx, moveOnboarding, arg.Account, arg.ChangedAt, arg.ID)
+	return err
+}
+
 const oldDrafts = `-- name: OldDrafts :many
 SELECT provider FROM draft WHERE begun_at = 0 AND keep_until < $1 ORDER BY keep_until LIMIT 100
 `
