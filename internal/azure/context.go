@@ -1,12 +1,17 @@
 package azure
 
-import "context"
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+)
 
 type ctxKey int
 
 const (
 	recorderKey ctxKey = iota
 	correlationKey
+	sentKey
 )
 
 // Recorder gets every exchange after it is over, secrets already taken out. It
@@ -37,4 +42,24 @@ func WithCorrelation(ctx context.Context, id CorrelationID) context.Context {
 func Correlation(ctx context.Context) CorrelationID {
 	id, _ := ctx.Value(correlationKey).(CorrelationID)
 	return id
+}
+
+// WithSent calls f each time that a write made under the context has been handed
+// to the network: from then on it may take effect, whatever is heard of it. It is
+// called by another goroutine than the call's.
+func WithSent(ctx context.Context, f func()) context.Context {
+	return context.WithValue(ctx, sentKey, f)
+}
+
+// watchSent tells the context's f when the request is written.
+func watchSent(ctx context.Context, method string) context.Context {
+	f, ok := ctx.Value(sentKey).(func())
+	if !ok || method == http.MethodGet || method == http.MethodHead {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(i httptrace.WroteRequestInfo) {
+		if i.Err == nil {
+			f()
+		}
+	}})
 }

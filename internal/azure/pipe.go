@@ -351,7 +351,7 @@ func (x *call) do(ctx context.Context) (Answer, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := x.request(limited)
+	req, err := x.request(watchSent(limited, x.Method))
 	if err != nil {
 		return Answer{}, NotSent(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -28,8 +29,26 @@ func parseKill(s string) (string, int) {
 	return name, n
 }
 
+// hook is what OnPoint was given.
+var hook atomic.Pointer[func(name string)]
+
+// OnPoint calls f at every point from now on, in the goroutine that reached it;
+// nil ends that. f may never return (runtime.Goexit) or return late: to this
+// package that is a worker that died, or that was paused. It is for tests that
+// crash a program without ending the process, and one at a time may use it.
+func OnPoint(f func(name string)) {
+	if f == nil {
+		hook.Store(nil)
+		return
+	}
+	hook.Store(&f)
+}
+
 // Point names a place at which a crash test may kill the process.
 func Point(name string) {
+	if f := hook.Load(); f != nil {
+		(*f)(name)
+	}
 	if killAt == "?" {
 		_, _ = os.Stderr.WriteString("point " + name + "\n")
 	}

@@ -203,13 +203,22 @@ func (q *Queue) Stop() error {
 }
 
 // RunOnce claims and does at most one due job; it tells whether there was one.
-func (q *Queue) RunOnce(ctx context.Context) (bool, error) {
-	jobs, err := q.claim(ctx, 1, "")
+func (q *Queue) RunOnce(ctx context.Context) (bool, error) { return q.RunOnceOf(ctx, "") }
+
+// RunOnceOf is RunOnce for one kind of job only, "" = of any.
+func (q *Queue) RunOnceOf(ctx context.Context, kind string) (bool, error) {
+	jobs, err := q.claim(ctx, 1, kind)
 	if err != nil || len(jobs) == 0 {
 		return false, err
 	}
 	q.do(ctx, jobs[0])
 	return true, nil
+}
+
+// Next is when the next job comes due or loses its lease, zero if none is open.
+func (q *Queue) Next(ctx context.Context) (time.Time, error) {
+	us, err := sqlc.New(q.db.Read()).NextDue(ctx)
+	return store.Time(us), err
 }
 
 // claim takes due jobs; of one kind only, if kind is not "".
@@ -396,8 +405,8 @@ func (q *Queue) loop(ctx context.Context, n int, kind string) {
 func (q *Queue) idle(ctx context.Context, wake <-chan struct{}, busy bool) {
 	d := time.Second
 	if !busy {
-		if us, err := sqlc.New(q.db.Read()).NextDue(ctx); err == nil && us > 0 {
-			d = min(max(store.Time(us).Sub(q.now()), time.Millisecond), d)
+		if next, err := q.Next(ctx); err == nil && !next.IsZero() {
+			d = min(max(next.Sub(q.now()), time.Millisecond), d)
 		}
 	}
 	t := time.NewTimer(d)

@@ -78,6 +78,7 @@ func (w *work) intend(ctx context.Context, scope, name string) (intent, error) {
 		return in, fmt.Errorf("intend %s: %w", name, err)
 	}
 	if !in.done {
+		w.sending.Store(place(name))
 		job.Point(place(name) + ":before-send")
 	}
 	return in, nil
@@ -110,9 +111,18 @@ func (w *work) failed(ctx context.Context, in intent, err error) error {
 	return err
 }
 
+// sent marks the moment at which Microsoft may have heard of an intent, and we of
+// nothing.
+func (w *work) sent() {
+	if name, _ := w.sending.Load().(string); name != "" {
+		job.Point(name + ":sent")
+	}
+}
+
 // learn writes what is known after an error: with an answer, and no doubt from
 // a try before, the next try has a new id; otherwise the id stays.
 func (w *work) learn(ctx context.Context, in intent, err error) error {
+	w.sending.Store("")
 	job.Point(place(in.row.Name) + ":after-answer")
 	if errors.Is(err, job.ErrFenced) || errors.Is(err, context.Canceled) {
 		return nil // no longer ours to write
@@ -138,6 +148,7 @@ func (w *work) settle(ctx context.Context, in intent) error {
 
 // confirm writes that it happened, in one transaction with what follows from it.
 func (w *work) confirm(ctx context.Context, in intent, result any, then func(*store.Tx) error) error {
+	w.sending.Store("")
 	job.Point(place(in.row.Name) + ":after-answer")
 	body, err := json.Marshal(result)
 	if err != nil {

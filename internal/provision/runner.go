@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"causeway/internal/account"
@@ -123,6 +124,8 @@ type work struct {
 	s          StepRecord
 	cancelling bool
 	moved      *bool // something was confirmed in this run of the job
+
+	sending atomic.Value // string: the intent whose request is on its way, for the crash tests
 }
 
 // tx commits together, and only while the job is ours.
@@ -161,6 +164,7 @@ func (r *Runner) advance(ctx context.Context, j job.Job) error {
 		w.moved = &moved
 		ctx := azure.WithCorrelation(ctx, azure.CorrelationID(w.o.Correlation))
 		ctx = azure.WithRecorder(ctx, w.record)
+		ctx = azure.WithSent(ctx, w.sent)
 		switch w.o.State {
 		case Ready, Cancelled, Stuck:
 			return nil // a person acts next, or nobody
