@@ -41,10 +41,10 @@ func Classify(err error) Class {
 		}
 		return F
 	}
-	if c := e.class(); c != F || e.Status != http.StatusUnauthorized || e.Code != "" || isNotSent(err) {
+	if c := e.class(); c != F || e.Status != http.StatusUnauthorized || e.Code != "" && !e.StaleToken || isNotSent(err) {
 		return c
 	}
-	return R3 // 401 without a reason: the token was dropped, the next try has a new one
+	return R3 // the token was dropped, the next try has a new one
 }
 
 // class judges the error itself; it must not unwrap it, for Unwrap asks it.

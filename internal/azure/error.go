@@ -33,6 +33,7 @@ type Error struct {
 	Challenge     string        // WWW-Authenticate of a 401: ARM names the right tenant there
 	Raw           string        // the body, at most rawLimit bytes
 	Unreadable    bool          // a success whose answer could not be read: the effect happened
+	StaleToken    bool          // a 401 that another token may mend: the refused one was dropped
 
 	cause error
 }

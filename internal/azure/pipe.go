@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"causeway/internal/fault"
@@ -54,6 +55,7 @@ type Pipe struct {
 	line   runtime.Pipeline
 	gov    *Governor
 	tokens Tokens
+	stale  *stale
 }
 
 // New makes the pipe. Its retries are off: azcore would send a POST four times,
@@ -67,7 +69,7 @@ func New(cfg Config) (*Pipe, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token goes only where we sent it
 	opts := policy.ClientOptions{Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}}
 	return &Pipe{
-		cfg: cfg, gov: NewGovernor(cfg.Now),
+		cfg: cfg, gov: NewGovernor(cfg.Now), stale: &stale{of: map[TokenRequest]refusedTokens{}},
 		line: runtime.NewPipeline("causeway", "v0.1.0", runtime.PipelineOptions{}, &opts),
 	}, nil
 }
@@ -170,10 +172,56 @@ func (p *Pipe) Do(ctx context.Context, c Call) (Answer, error) {
 	}
 	a, err := x.do(ctx)
 	p.gov.Learn(pass, a.Status, a.RetryAfter)
-	if a.Status == http.StatusUnauthorized && x.token != "" {
-		p.tokens.Drop(ctx, x.tokenRequest(), x.token)
+	if x.token == "" {
+		return a, err
+	}
+	if a.Status != http.StatusUnauthorized {
+		if a.Status != 0 {
+			p.stale.taken(x.tokenRequest(), x.token)
+		}
+		return a, err
+	}
+	p.tokens.Drop(ctx, x.tokenRequest(), x.token)
+	if e := AsError(err); e != nil {
+		e.StaleToken = p.stale.refused(x.tokenRequest(), x.token)
 	}
 	return a, err
+}
+
+// freshTokens is how many tokens in a row must be refused before a 401 means that
+// we have no right, and not that a token was spent early.
+const freshTokens = 3
+
+// stale counts tokens that were refused, one after another, for each kind.
+type stale struct {
+	mu sync.Mutex
+	of map[TokenRequest]refusedTokens
+}
+
+type refusedTokens struct {
+	last string
+	n    int
+}
+
+// taken notes that a service accepted a token.
+func (s *stale) taken(r TokenRequest, token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[r].last != token { // an older token's answer that came late says nothing
+		delete(s.of, r)
+	}
+}
+
+// refused notes a 401 and tells whether another token may help.
+func (s *stale) refused(r TokenRequest, token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of[r]
+	if x.last != token {
+		x.last, x.n = token, x.n+1
+	}
+	s.of[r] = x
+	return x.n < freshTokens
 }
 
 // List reads all pages of a list in the form of Azure Resource Manager and Graph

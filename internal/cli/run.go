@@ -42,6 +42,7 @@ type commands struct {
 	Partner    partnerCmd    `cmd:"" help:"The partner's own connection to Microsoft."`
 	Owner      ownerCmd      `cmd:"" help:"The first person of a new installation."`
 	Doctor     doctorCmd     `cmd:"" help:"Check everything that can go wrong outside."`
+	Torture    tortureCmd    `cmd:"" help:"Run onboardings while everything goes wrong, and check that nothing is made twice or lost."`
 	Bench      benchCmd      `cmd:"" help:"Measure."`
 	Sim        simCmd        `cmd:"" help:"Run a simulated Microsoft: Entra ID, Partner Center, Graph, Resource Manager."`
 
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, std Std) int {
 	var c commands
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("causeway"), kong.Description("A cloud reseller's platform: from sign-in to a working Azure subscription."),
-		kong.Writers(std.Out, std.Err), kong.Exit(func(code int) { exit = code }), kong.Vars{"version": Version()},
+		kong.Writers(std.Out, std.Err), kong.Exit(func(code int) { exit = code }), kong.Vars{"version": Version(), "kinds": kindNames()},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		_, _ = fmt.Fprintln(std.Err, "causeway:", err)

@@ -199,6 +199,16 @@ type Question struct {
 	Forbidden string
 	Allowed   string
 	Location  string
+	Proofs    []Proof // one for each assignment; the guardrail acts when all of them are refused
+}
+
+// Proof is a resource that a certain assignment must refuse: each assignment is
+// copied to Azure's regions by itself, so that one acts says nothing of the others.
+type Proof struct {
+	Assignment string
+	Type       string
+	Location   string
+	Properties map[string]any
 }
 
 // Candidates of a probe, in this order. The forbidden ones exist in every
@@ -236,5 +246,48 @@ func Probe(c Catalogue) (q Question, ok bool) {
 			break
 		}
 	}
-	return q, q.Forbidden != "" && q.Allowed != ""
+	if q.Forbidden == "" || q.Allowed == "" {
+		return q, false
+	}
+	q.Proofs = []Proof{{Assignment: NameTypes, Type: q.Forbidden, Location: q.Location}, {Assignment: NameTypesAll, Type: q.Forbidden, Location: q.Location}}
+	if region := c.outside(); region != "" {
+		q.Proofs = append(q.Proofs, Proof{Assignment: NameLocations, Type: q.Allowed, Location: region})
+	}
+	if p, ok := c.special(); ok {
+		q.Proofs = append(q.Proofs, p)
+	}
+	return q, true
+}
+
+// probeRegions exist everywhere in the public cloud and are seldom offered all.
+var probeRegions = []string{"brazilsoutheast", "southafricawest", "norwaywest", "jioindiacentral", "australiacentral2", "germanynorth", "francesouth", "uaecentral"}
+
+// outside is a region that is not offered, "" if all are.
+func (c Catalogue) outside() string {
+	for _, name := range probeRegions {
+		if !slices.ContainsFunc(c.Regions, func(r Region) bool { return strings.EqualFold(r.Name, name) }) {
+			return name
+		}
+	}
+	return ""
+}
+
+// special is something that only the rule for single services refuses: a service
+// in a region that others may use, or a virtual machine of a size that nobody has.
+func (c Catalogue) special() (Proof, bool) {
+	for _, g := range c.Groups {
+		for _, s := range g.Services {
+			for _, r := range c.Regions {
+				if len(s.Regions) > 0 && len(s.Types) > 0 && !slices.Contains(s.Regions, r.Name) {
+					return Proof{Assignment: NameServices, Type: s.Types[0], Location: r.Name}, true
+				}
+			}
+			for _, t := range s.Types {
+				if len(s.Sizes) > 0 && strings.EqualFold(t, "Microsoft.Compute/virtualMachines") && !slices.Contains(s.Sizes, "*") {
+					return Proof{Assignment: NameServices, Type: t, Location: c.RegionsOf(s)[0].Name, Properties: map[string]any{"hardwareProfile": map[string]any{"vmSize": "Unknown_0"}}}, true
+				}
+			}
+		}
+	}
+	return Proof{}, false
 }

@@ -220,6 +220,22 @@ func TestTheProbeAsksWhatThePolicyDecides(t *testing.T) {
 		if by := denied(t, p, resource{typ: q.Forbidden, location: q.Location}); by == "" {
 			t.Fatalf("%s is to be refused and is not", q.Forbidden)
 		}
+		proven := map[string]bool{}
+		for _, x := range q.Proofs {
+			size := ""
+			if h, ok := x.Properties["hardwareProfile"].(map[string]any); ok {
+				size, _ = h["vmSize"].(string)
+			}
+			if by := denied(t, p, resource{typ: x.Type, location: x.Location, size: size}); by == "" {
+				t.Fatalf("%+v is to be refused and is not", x)
+			}
+			proven[x.Assignment] = true
+		}
+		for _, a := range p.Assignments {
+			if a.Name != guardrail.NameServices && !proven[a.Name] {
+				t.Fatalf("nothing proves that %q acts: %+v", a.DisplayName, q.Proofs)
+			}
+		}
 		if by := denied(t, p, resource{typ: q.Allowed, location: q.Location}); by != "" {
 			t.Fatalf("%s in %s is to be allowed and %s denies it", q.Allowed, q.Location, by)
 		}

@@ -161,6 +161,15 @@ func TestTheSimulatedAzureDecidesLikewise(t *testing.T) {
 	if by := a.denies(resource{typ: q.Forbidden, location: q.Location}); !slices.Contains(by, guardrail.NameTypes) || !slices.Contains(by, guardrail.NameTypesAll) {
 		t.Errorf("%s is denied by %v", q.Forbidden, by)
 	}
+	for _, p := range q.Proofs {
+		size := ""
+		if h, ok := p.Properties["hardwareProfile"].(map[string]any); ok {
+			size, _ = h["vmSize"].(string)
+		}
+		if by := a.denies(resource{typ: p.Type, location: p.Location, size: size}); !slices.Contains(by, p.Assignment) {
+			t.Errorf("%+v is denied by %v", p, by)
+		}
+	}
 	if by := a.denies(resource{typ: q.Allowed, location: q.Location}); by != nil {
 		t.Errorf("%s is denied by %v", q.Allowed, by)
 	}

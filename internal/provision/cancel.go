@@ -258,8 +258,9 @@ func (w *work) cancelled(ctx context.Context, last bool, others []sqlc.Onboardin
 }
 
 // endAssociations ends who pays: the subscription's own association today; the
-// tenant's as well if nobody is left. One that was only intended is forgotten,
-// or goes to the next onboarding's account.
+// tenant's as well if nobody is left. One that was only intended is forgotten if
+// the tenant was never born, or goes to the next onboarding's account; otherwise
+// it is confirmed, because somebody pays for the days on which the tenant lived.
 func (w *work) endAssociations(ctx context.Context, tx *store.Tx, last bool, others []sqlc.Onboarding) error {
 	today := provider.DayOf(w.r.now())
 	if w.o.Subscription != "" {
@@ -268,6 +269,11 @@ func (w *work) endAssociations(ctx context.Context, tx *store.Tx, last bool, oth
 		}
 	}
 	if last {
+		if w.t.AzureID != "" {
+			if err := w.tenantPayer(ctx, tx); err != nil {
+				return err
+			}
+		}
 		return w.r.providers.End(ctx, tx, w.t.ID, "", today)
 	}
 	if w.t.AzureID != "" || w.t.Account != w.o.Account {

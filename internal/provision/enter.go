@@ -22,17 +22,25 @@ import (
 // only where another account pays for it.
 func (w *work) associate(ctx context.Context) error {
 	return w.tx(ctx, func(tx *store.Tx) error {
-		a := provider.Association{Tenant: w.t.ID, Account: w.t.Account, Org: w.o.Org, Provider: w.o.Provider, From: provider.DayOf(w.t.BornAt)}
-		if err := w.r.providers.Confirm(ctx, tx, a); err != nil {
+		if err := w.tenantPayer(ctx, tx); err != nil {
 			return err
 		}
+		payer, from := w.t.Account, provider.DayOf(w.t.BornAt)
 		if w.o.Account != w.t.Account {
-			a.Entitlement, a.Account, a.From = w.o.Subscription, w.o.Account, provider.DayOf(w.r.now())
+			payer, from = w.o.Account, provider.DayOf(w.r.now())
+			a := provider.Association{Tenant: w.t.ID, Entitlement: w.o.Subscription, Account: payer, Org: w.o.Org, Provider: w.o.Provider, From: from}
 			if err := w.r.providers.Confirm(ctx, tx, a); err != nil {
 				return err
 			}
 		}
-		return w.fact(ctx, tx, "%s pays from %s, 00:00 UTC", a.Account, a.From)
+		return w.fact(ctx, tx, "%s pays from %s, 00:00 UTC", payer, from)
+	})
+}
+
+// tenantPayer confirms who pays for the tenant itself, from the day it was born.
+func (w *work) tenantPayer(ctx context.Context, tx *store.Tx) error {
+	return w.r.providers.Confirm(ctx, tx, provider.Association{
+		Tenant: w.t.ID, Account: w.t.Account, Org: w.o.Org, Provider: w.o.Provider, From: provider.DayOf(w.t.BornAt),
 	})
 }
 

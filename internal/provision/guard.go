@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"causeway/internal/azure"
@@ -94,26 +96,29 @@ func (w *work) assign(ctx context.Context, in *arm.Client, scope string, p guard
 	return ids, nil
 }
 
-// holds asks both sides of the guardrail. The validation of a deployment would be
-// a second witness of the same: both hear of a new assignment at the same time.
+// holds asks both sides of the guardrail: whether every assignment refuses what it
+// must, and none what is on offer. The validation of a deployment would be a second
+// witness of the same: both hear of a new assignment at the same time.
 func (w *work) holds(ctx context.Context, in *arm.Client, q guardrail.Question, ids []string) (bool, error) {
-	denied := func(typ string) (bool, error) {
-		v, err := in.CheckPolicy(ctx, w.o.Subscription, arm.Resource{Type: typ, Name: "causeway-probe", Location: q.Location}, "")
+	denied := func(r arm.Resource, ids ...string) (bool, error) {
+		r.Name = "causeway-probe"
+		v, err := in.CheckPolicy(ctx, w.o.Subscription, r, "")
 		if err != nil {
 			return false, err
 		}
-		for _, id := range ids {
-			if v.DeniedBy(id) {
-				return true, nil
-			}
+		return slices.ContainsFunc(ids, v.DeniedBy), nil
+	}
+	for _, p := range q.Proofs {
+		id, ok := named(ids, p.Assignment)
+		if !ok {
+			continue
 		}
-		return false, nil
+		refused, err := denied(arm.Resource{Type: p.Type, Location: p.Location, Properties: p.Properties}, id)
+		if err != nil || !refused {
+			return false, err
+		}
 	}
-	forbidden, err := denied(q.Forbidden)
-	if err != nil || !forbidden {
-		return false, err
-	}
-	allowed, err := denied(q.Allowed)
+	allowed, err := denied(arm.Resource{Type: q.Allowed, Location: q.Location}, ids...)
 	if err != nil {
 		return false, err
 	}
@@ -121,4 +126,13 @@ func (w *work) holds(ctx context.Context, in *arm.Client, q guardrail.Question, 
 		return false, stuck("guardrail", fmt.Sprintf("The guardrail refuses %s, which is on offer.", q.Allowed), "Correct the list of services offered, then try again.")
 	}
 	return true, nil
+}
+
+// named finds the id of an assignment by its name.
+func named(ids []string, name string) (string, bool) {
+	i := slices.IndexFunc(ids, func(id string) bool { return strings.HasSuffix(id, "/"+name) })
+	if i < 0 {
+		return "", false
+	}
+	return ids[i], true
 }

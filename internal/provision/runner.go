@@ -329,7 +329,7 @@ func (w *work) judge(ctx context.Context, err error) error {
 		return w.wait(ctx, Waiting, job.Wait{Until: w.r.now().Add(person.ask), Why: person.why})
 	case errors.As(err, &wait):
 		return w.wait(ctx, Running, wait)
-	case errors.As(err, &alarm) && azure.Classify(err) == azure.F:
+	case errors.As(err, &alarm) && azure.Classify(err) == azure.F, azure.HasCode(err, azure.CodeNoMFA):
 		// The partner's own sign-in: every onboarding waits, none is broken.
 		return w.wait(ctx, Waiting, job.Wait{Until: w.r.now().Add(30 * time.Second), Why: "The partner's sign-in to Microsoft has to be renewed by its staff. It goes on by itself then."})
 	}

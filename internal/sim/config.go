@@ -59,6 +59,8 @@ type Settings struct {
 	ValidationState string   `json:"validationState"` // account validation of new customers: default Allowed; None = 404 600074
 	CartLife        Duration `json:"cartLife"`        // default 7 days
 
+	ValidationFor map[string]string `json:"validationFor"` // account validation of customers to come, by domain
+
 	CountryPageShape bool `json:"countryPageShape"` // country rules as the page's sample has them: states.value
 
 	Throttle            map[string]int `json:"throttle"` // calls per group and minute, see Groups; "*" = all others; none = unlimited

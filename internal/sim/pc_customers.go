@@ -251,7 +251,7 @@ func (s *Server) newCustomer(w *world, domain, name string, billing BillingProfi
 	cu := &Customer{
 		ID: s.newID(), Domain: domain, Name: name, folded: strings.ToLower(name), Billing: billing,
 		Relation: steady("reseller"), Created: now, Listed: now, Password: s.password(), AdminID: s.newID(),
-		Validation: or(s.settings().ValidationState, "Allowed"), ValidatedAt: now,
+		Validation: or(s.settings().ValidationFor[foldDomain(domain)], s.settings().ValidationState, "Allowed"), ValidatedAt: now,
 	}
 	cu.Billing.ID, cu.Billing.Company, cu.Billing.Etag = s.newID(), name, s.number()
 	cu.Billing.Culture = canonicalCulture(billing.Culture)

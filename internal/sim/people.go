@@ -25,6 +25,8 @@ func (s *Server) registerPeople() {
 	ctl("GET /_sim/domains", reads, func(c *call) reply { return ok(c.w.domains) })
 	ctl("PUT /_sim/domains/{domain}", writes, controlTakeDomain)
 	ctl("DELETE /_sim/domains/{domain}", writes, controlFreeDomain)
+	ctl("GET /_sim/strangers", reads, func(c *call) reply { return ok(c.w.strangersByDomain()) })
+	ctl("GET /_sim/secrets", reads, func(c *call) reply { return ok(c.s.secrets(c.w)) })
 	ctl("POST /_sim/strangers/{domain}/accept-relationship", writes, controlAcceptRelationship)
 	ctl("GET /_sim/people", unlocked, controlPeople)
 	ctl("POST /_sim/people/{user}/sign-in", writes, controlSignIn)
@@ -224,6 +226,57 @@ func controlFreeDomain(c *call) reply {
 	delete(c.w.strangers, owner)
 	delete(c.w.domains, domain)
 	return empty(http.StatusNoContent)
+}
+
+func (w *world) strangersByDomain() []Stranger {
+	out := make([]Stranger, 0, len(w.strangers))
+	for _, x := range w.strangers {
+		out = append(out, *x)
+	}
+	slices.SortFunc(out, func(a, b Stranger) int { return strings.Compare(a.Domain+a.ID, b.Domain+b.ID) })
+	return out
+}
+
+// Secret is one that this world gave away or was told, so that a test can look
+// for it where it must not be.
+type Secret struct {
+	Kind  string `json:"kind"` // app, person, admin, refresh
+	Owner string `json:"owner"`
+	Value string `json:"value"`
+}
+
+func (s *Server) secrets(w *world) []Secret {
+	out := []Secret{{"app", s.cfg.App.ID, s.cfg.App.Secret}}
+	s.peopleMu.RLock()
+	for _, u := range s.people {
+		if u.Password != "" {
+			out = append(out, Secret{"person", u.UPN, u.Password})
+		}
+	}
+	s.peopleMu.RUnlock()
+	for _, cu := range w.list {
+		if cu != nil && cu.Password != "" {
+			out = append(out, Secret{"admin", cu.ID, cu.Password})
+		}
+	}
+	for value, t := range w.refresh {
+		out = append(out, Secret{"refresh", t.UPN, value})
+	}
+	return out
+}
+
+// Secrets are all that this world gave away or was told.
+func (s *Server) Secrets() []Secret {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.secrets(s.w)
+}
+
+// Strangers are the tenants that have nothing to do with the partner.
+func (s *Server) Strangers() []Stranger {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.w.strangersByDomain()
 }
 
 // controlAcceptRelationship plays the global admin of an existing tenant who accepts

@@ -44,8 +44,9 @@ type SeedCustomer struct {
 	Plan         *SeedPlan       `json:"plan"` // an Azure plan with its subscriptions
 	Legacy       []SeedLegacy    `json:"legacy"`
 	Orders       []SeedOrder     `json:"orders"`
-	Consent      bool            `json:"consent"` // the partner's app is consented, for Resource Manager and Graph
-	GDAP         []string        `json:"gdap"`    // groups that hold all default roles
+	Consent      bool            `json:"consent"`       // the partner's app is consented, for Resource Manager and Graph
+	GDAP         []string        `json:"gdap"`          // groups that hold all default roles
+	Correlation  string          `json:"correlationId"` // made just now by another program of the partner: an audit record of the creation tells so
 }
 
 // SeedAgreement is an existing confirmation.
@@ -253,6 +254,10 @@ func (s *Server) seedCustomer(w *world, x SeedCustomer, now time.Time) {
 			rel.Assignments = append(rel.Assignments, &AccessAssignment{ID: s.newID(), Group: g, Roles: steady(defaultRoles), Status: steady("active"), Created: now, Modified: now, Etag: s.number()})
 		}
 		w.addRelationship(rel)
+	}
+	if x.Correlation != "" {
+		c.log.CorrelationID, cu.Correlation, cu.Seeded = x.Correlation, x.Correlation, false
+		c.record("customer", "add_customer", cu, "", nil)
 	}
 	cu.effects = nil // what was there before took nobody's time
 }

@@ -1,0 +1,914 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"causeway/internal/account"
+	"causeway/internal/address"
+	"causeway/internal/azure"
+	"causeway/internal/azure/token"
+	"causeway/internal/demo"
+	"causeway/internal/job"
+	"causeway/internal/money"
+	"causeway/internal/partner"
+	"causeway/internal/provider"
+	"causeway/internal/provision"
+	"causeway/internal/sim"
+	"causeway/internal/store"
+	"causeway/internal/torture"
+)
+
+// ordeal is the fast mode: two workers on one database and the simulated
+// Microsoft in this process, all on one clock that stands still while nothing
+// happens. One job runs at a time, so that a seed repeats itself; a crash drops
+// everything that is not in the database, and a pause holds a worker until the
+// other one has its job.
+type ordeal struct {
+	plan  torture.Plan
+	rand  *rand.Rand
+	clock *virtual
+	sim   *sim.Server
+	dir   string
+	logs  *safeBuffer
+	staff account.Actor
+
+	db   *store.DB
+	apps []*App
+	end  context.CancelFunc // of what the apps left running
+
+	strokes map[string]*stroke
+	armed   bool                   // points may kill and pause
+	paused  chan struct{}          // a worker reached its pause
+	resume  chan struct{}          // and goes on
+	crashed atomic.Bool            // the running worker died
+	doubted map[string]bool        // domains that somebody else takes after this run
+	cases   []*ordealCase          // by number
+	of      map[string]*ordealCase // by provider id
+
+	before  []torture.Text // the tables, when a paused worker's job was taken
+	history torture.History
+	kills   int
+	pauses  int
+	jumps   int
+	faults  int // that hit, of those cleared meanwhile
+	alarms  int
+}
+
+// ordealCase is a case on its way.
+type ordealCase struct {
+	torture.Case
+	actor     account.Actor
+	login     string
+	id        provider.ID
+	submitted bool
+	cancelled bool
+	moved     bool
+	doubted   bool
+	tries     int
+}
+
+// stroke says at which hits of a point something happens.
+type stroke struct{ hits, kill, pause int }
+
+// virtual is a clock that moves by a microsecond at each look, and by jumps.
+type virtual struct {
+	base time.Time
+	ns   atomic.Int64
+}
+
+func (v *virtual) now() time.Time          { return v.base.Add(time.Duration(v.ns.Add(1000))) }
+func (v *virtual) advance(d time.Duration) { v.ns.Add(int64(max(d, 0))) }
+
+// safeBuffer collects log lines of many goroutines.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// tortureFast runs one plan in this process.
+func tortureFast(ctx context.Context, plan torture.Plan) (_ tortureResult, err error) {
+	o := &ordeal{
+		plan: plan, rand: rand.New(rand.NewPCG(plan.Seed, 0x66617374)), // #nosec G404 -- a run that can be repeated
+		clock: &virtual{base: time.Now().UTC().Truncate(time.Second)}, logs: &safeBuffer{},
+		staff:   account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: demo.Owner},
+		strokes: map[string]*stroke{}, paused: make(chan struct{}), resume: make(chan struct{}), doubted: map[string]bool{}, of: map[string]*ordealCase{},
+	}
+	if o.dir, err = os.MkdirTemp("", "causeway-"); err != nil {
+		return tortureResult{}, err
+	}
+	defer func() { _ = os.RemoveAll(o.dir) }()
+	if err := o.world(ctx); err != nil {
+		return tortureResult{}, err
+	}
+	defer o.sim.Close()
+	job.OnPoint(o.point)
+	defer job.OnPoint(nil)
+	if err := o.open(ctx); err != nil {
+		return tortureResult{}, err
+	}
+	defer func() { o.drop() }()
+	if err := o.prepare(ctx); err != nil {
+		return tortureResult{}, fmt.Errorf("prepare: %w", err)
+	}
+	if err := o.run(ctx); err != nil {
+		return tortureResult{}, err
+	}
+	return o.judge(ctx)
+}
+
+// world starts the simulated Microsoft with customers that are not ours.
+func (o *ordeal) world(ctx context.Context) error {
+	waits := map[sim.Wait]time.Duration{}
+	for name, d := range o.plan.Waits {
+		waits[sim.Wait(name)] = d
+	}
+	cfg := sim.Config{PlainAddr: "auto", CAFile: filepath.Join(o.dir, "ca.pem"), Now: o.clock.now, Seed: o.plan.Seed + 1, Waits: waits, CallLimit: 4000 * len(o.plan.Cases)}
+	if o.plan.Forgets {
+		cfg.Settings.ReplayRetention = -1
+	}
+	cfg.Settings.ValidationFor = map[string]string{}
+	for _, c := range o.plan.Cases {
+		if c.Kind == torture.Stuck || c.Kind == torture.Retried {
+			cfg.Settings.ValidationFor[c.Prefix+provision.DomainSuffix] = "NotAllowed"
+		}
+	}
+	var err error
+	if o.sim, err = sim.New(cfg); err != nil {
+		return err
+	}
+	if err := o.sim.Start(ctx); err != nil {
+		return err
+	}
+	return o.sim.Seed(bystanders())
+}
+
+// bystanders are customers of the partner, and others' tenants, from before.
+func bystanders() sim.Seed {
+	var s sim.Seed
+	for i := range 3 {
+		c := sim.SeedCustomer{Domain: fmt.Sprintf("bystander%d.onmicrosoft.com", i), Name: fmt.Sprintf("Bystander %d", i), Plan: &sim.SeedPlan{}}
+		c.Plan.Subscriptions = append(c.Plan.Subscriptions, struct {
+			ID    string `json:"id"`
+			Name  string `json:"name"`
+			Alias string `json:"alias"`
+		}{Name: "Bystander's own"})
+		s.Customers = append(s.Customers, c)
+		s.Domains = append(s.Domains, sim.Stranger{Domain: fmt.Sprintf("somebodyelse%d.onmicrosoft.com", i)})
+	}
+	return s
+}
+
+// open opens the database and builds both workers, as two processes do.
+func (o *ordeal) open(ctx context.Context) error {
+	file := filepath.Join(o.dir, "state.db")
+	db, err := store.Open(ctx, file)
+	if err != nil {
+		return err
+	}
+	o.db, o.apps = db, nil
+	live, end := context.WithCancel(ctx)
+	o.end = end
+	for _, name := range []string{"first", "second"} {
+		brand := partner.SeedBrand()
+		cfg, err := (Config{
+			Database: file, Keys: filepath.Join(o.dir, "keys"), PublicURL: "http://portal.example", Listen: "127.0.0.1:1", WorkerName: name, Brand: &brand,
+			Azure: azure.Config{
+				LoginURL: o.sim.URL, PartnerCenterURL: o.sim.URL, GraphURL: o.sim.URL, ARMURL: o.sim.URL, AttestationURL: o.sim.PlainURL + "/mca/",
+				CAFile: o.sim.CAFile, PartnerTenant: sim.DefaultPartnerTenant, AppID: sim.DefaultAppID, Timeout: 10 * time.Second,
+			},
+			PasswordMemory: 64, PasswordPasses: 1, Now: o.clock.now, Log: slog.New(slog.NewTextHandler(o.logs, nil)),
+		}).whole()
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(cfg.Keys, 0o700); err != nil {
+			return err
+		}
+		app, err := build(live, cfg, db)
+		if err != nil {
+			return err
+		}
+		if err := app.Jobs.Start(live); err != nil {
+			return err
+		}
+		o.apps = append(o.apps, app)
+	}
+	return o.apps[0].startWork(live)
+}
+
+// drop is a crash: everything that is not in the database is gone.
+func (o *ordeal) drop() {
+	if o.end != nil {
+		o.end()
+	}
+	_ = o.db.Close()
+}
+
+// first is the worker that people's pages talk to.
+func (o *ordeal) first() *App { return o.apps[0] }
+
+// point is called wherever a worker may die or stop.
+func (o *ordeal) point(name string) {
+	if !o.armed || strings.HasSuffix(name, ":sent") { // a crash after sending is one after the answer, to the database
+		return
+	}
+	if name == "create-customer:before-send" {
+		o.takeDomain()
+	}
+	s := o.strokes[name]
+	if s == nil {
+		s = &stroke{kill: 1 + o.rand.IntN(4), pause: 1 + o.rand.IntN(8)}
+		o.strokes[name] = s
+	}
+	s.hits++
+	switch {
+	case o.plan.Kills && s.hits == s.kill:
+		s.kill = s.hits + 10 + o.rand.IntN(60)
+		o.kills++
+		o.crashed.Store(true)
+		runtime.Goexit()
+	case o.plan.Pauses && s.hits >= s.pause && o.pausable():
+		s.pause = s.hits + 30 + o.rand.IntN(60)
+		o.pauses++
+		o.paused <- struct{}{}
+		<-o.resume
+	}
+}
+
+// step lets one worker do one job; it tells whether there was one.
+func (o *ordeal) step(ctx context.Context, app *App) (bool, error) {
+	type outcome struct {
+		ran bool
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		out := outcome{ran: true}
+		defer func() { done <- out }() // also after Goexit
+		out.ran, out.err = app.Jobs.RunOnce(ctx)
+	}()
+	select {
+	case out := <-done:
+		if o.crashed.Swap(false) {
+			o.drop()
+			return true, o.open(ctx)
+		}
+		return out.ran, out.err
+	case <-o.paused:
+		if err := o.overtake(ctx, app); err != nil {
+			return true, err
+		}
+		o.resume <- struct{}{}
+		<-done
+		return true, o.unchanged(ctx)
+	}
+}
+
+// overtake lets twice a lease pass and the other worker take the paused one's
+// job, and notes what the tables hold by then.
+func (o *ordeal) overtake(ctx context.Context, paused *App) error {
+	o.armed = false
+	o.before = nil
+	var id string
+	var fence int64
+	err := o.db.Read().QueryRowContext(ctx, `SELECT id, fence FROM job WHERE worker LIKE $1 AND leased_until > 0 AND done_at IS NULL`, paused.Config.WorkerName+"/%").Scan(&id, &fence)
+	o.clock.advance(2 * job.Lease)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it had finished its job in its last transaction
+	}
+	if err != nil {
+		return fmt.Errorf("the paused worker's job: %w", err)
+	}
+	other := o.apps[0]
+	if other == paused {
+		other = o.apps[1]
+	}
+	for range 200 {
+		ran, err := other.Jobs.RunOnce(ctx)
+		if err != nil {
+			return err
+		}
+		var now int64
+		if err := o.db.Read().QueryRowContext(ctx, `SELECT fence FROM job WHERE id = $1`, id).Scan(&now); err != nil {
+			return err
+		}
+		if now != fence {
+			o.before, err = torture.Dump(ctx, o.db)
+			return err
+		}
+		if !ran {
+			o.clock.advance(time.Second)
+		}
+	}
+	return errors.New("nobody took the job of a worker that was paused for twice its lease")
+}
+
+// free are tables that a worker without a lease may write: they say what it heard
+// and which token it used, not what came of it.
+var free = []string{"table job", "table exchange", "table ask", "table partner_credential", "table partner_access"}
+
+// unchanged holds the tables against what they were before the paused worker woke.
+func (o *ordeal) unchanged(ctx context.Context) error {
+	o.armed = true
+	if o.before == nil {
+		return nil
+	}
+	after, err := torture.Dump(ctx, o.db)
+	if err != nil {
+		return err
+	}
+	for i, t := range after {
+		if i < len(o.before) && !slices.Contains(free, t.Where) && t.Body != o.before[i].Body {
+			o.history.Fenced = append(o.history.Fenced, "A worker that had lost its lease wrote to the "+t.Where+": "+firstDifference(o.before[i].Body, t.Body))
+		}
+	}
+	return nil
+}
+
+func firstDifference(a, b string) string {
+	was := map[string]bool{}
+	for line := range strings.Lines(a) {
+		was[line] = true
+	}
+	for line := range strings.Lines(b) {
+		if !was[line] {
+			return strings.TrimSpace(line)
+		}
+	}
+	return "a row is gone"
+}
+
+// pausable tells whether a point is reached by a worker whose job can be overtaken.
+func (o *ordeal) pausable() bool { return !o.crashed.Load() }
+
+// takeDomain gives the domain that is about to be asked for to somebody else, if
+// the plan says so; our own request is lost before it has any effect.
+func (o *ordeal) takeDomain() {
+	var domain string
+	err := o.db.Read().QueryRowContext(context.Background(), `SELECT t.domain FROM intent i JOIN tenant t ON i.scope = 'tenant:' || t.id
+		WHERE i.name = 'create-customer' AND i.state = 'sent' ORDER BY i.last_sent DESC LIMIT 1`).Scan(&domain)
+	if err != nil {
+		return
+	}
+	for _, c := range o.cases {
+		if c.Kind == torture.Stranger && c.Doubt && !c.doubted && c.Prefix+provision.DomainSuffix == domain {
+			c.doubted = true
+			o.sim.HangUpBefore("POST /v1/customers")
+			o.doubted[domain] = c.N%2 == 0
+		}
+	}
+}
+
+// others takes the domains of takeDomain: every second one goes to a stranger, the
+// rest to another program of the same partner, whose customers we can see.
+func (o *ordeal) others() error {
+	taken := map[string]bool{}
+	if len(o.doubted) > 0 {
+		for _, c := range o.sim.Customers() {
+			taken[c.Domain] = true
+		}
+	}
+	for domain, stranger := range o.doubted {
+		delete(o.doubted, domain)
+		if taken[domain] { // another worker was quicker: it is ours
+			continue
+		}
+		var seed sim.Seed
+		if stranger {
+			seed.Domains = []sim.Stranger{{Domain: domain}}
+		} else {
+			seed.Customers = []sim.SeedCustomer{{Domain: domain, Name: "Made by another program", Correlation: store.NewID()}}
+		}
+		if err := o.sim.Seed(seed); err != nil {
+			return fmt.Errorf("take %s: %w", domain, err)
+		}
+		o.remember()
+	}
+	return nil
+}
+
+// remember notes every customer that is not ours as it is now.
+func (o *ordeal) remember() {
+	if o.history.Bystanders == nil {
+		o.history.Bystanders = map[string]string{}
+	}
+	for _, c := range o.sim.Customers() {
+		if o.history.Bystanders[c.ID] == "" && (c.Seeded || c.Name == "Made by another program") {
+			o.history.Bystanders[c.ID] = dumped(c)
+		}
+	}
+}
+
+func dumped(c sim.CustomerState) string {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err.Error()
+	}
+	return torture.Same(b)
+}
+
+// calm lets people do something at their pages while Microsoft behaves and a
+// worker answers their questions, so that a page's patience does not decide.
+func (o *ordeal) calm(ctx context.Context, do func(context.Context) error) error {
+	armed := o.armed
+	o.armed = false
+	faults := o.sim.Faults()
+	o.sim.ClearFaults()
+	ctx, stop := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	asked.Go(func() {
+		for ctx.Err() == nil {
+			ran, err := o.first().Jobs.RunOnceOf(ctx, provision.JobAsk)
+			if err != nil || !ran {
+				_ = pause(ctx, 300*time.Microsecond)
+			}
+		}
+	})
+	err := do(ctx)
+	stop()
+	asked.Wait()
+	for _, f := range faults {
+		o.faults += f.Applied
+		if f.Count == 0 && f.Probability == 0 { // once
+			if f.Applied > 0 {
+				continue
+			}
+			f.Count = 1
+		}
+		f.Applied = 0
+		o.sim.Fail(f.On, f)
+	}
+	o.armed = armed
+	return err
+}
+
+// prepare connects the partner, makes the organizations and fills in every form.
+func (o *ordeal) prepare(ctx context.Context) error {
+	o.remember()
+	if err := o.connect(ctx); err != nil {
+		return err
+	}
+	orgs := map[int]*ordealCase{}
+	return o.calm(ctx, func(ctx context.Context) error {
+		for _, planned := range o.plan.Cases {
+			c := &ordealCase{Case: planned}
+			if same := orgs[c.Org]; same != nil {
+				c.actor, c.login = same.actor, same.login
+			} else if err := o.organization(ctx, c); err != nil {
+				return err
+			}
+			orgs[c.Org] = c
+			o.cases = append(o.cases, c)
+			if c.Behind < 0 {
+				if err := o.fill(ctx, c); err != nil {
+					return fmt.Errorf("case %d: %w", c.N, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (o *ordeal) connect(ctx context.Context) error {
+	a, by := o.first(), token.By{Actor: "system"}
+	const redirect = "http://127.0.0.1/callback"
+	if err := a.Custody.SetApplication(ctx, by, sim.DefaultPartnerTenant, sim.DefaultAppID, sim.DefaultAppSecret); err != nil {
+		return err
+	}
+	var in struct{ Code string }
+	w := &world{sim: simReady{URL: o.sim.URL}, http: o.sim.Client()}
+	if err := w.control(ctx, http.MethodPost, "/_sim/people/"+sim.DefaultUser+"/sign-in", map[string]any{"mfa": true, "redirectUri": redirect}, &in); err != nil {
+		return err
+	}
+	if _, err := a.Custody.RedeemCode(ctx, by, redirect, in.Code); err != nil {
+		return err
+	}
+	ms, err := a.Settings.Microsoft(ctx)
+	if err != nil || ms.GDAPGroup != "" {
+		return err
+	}
+	ms.Tenant, ms.AppID, ms.GDAPGroup = sim.DefaultPartnerTenant, sim.DefaultAppID, sim.DefaultGDAPGroup
+	return a.Settings.SetMicrosoft(ctx, o.staff, ms.Version, ms)
+}
+
+// organization makes a company with an administrator and two accounts.
+func (o *ordeal) organization(ctx context.Context, c *ordealCase) error {
+	people := o.first().People
+	name := fmt.Sprintf("Torture company %04d", c.Org)
+	org, err := people.CreateOrg(ctx, o.staff, account.Organization{Name: name})
+	if err != nil {
+		return err
+	}
+	email := fmt.Sprintf("admin%04d@torture.example", c.Org)
+	u, err := people.CreateUser(ctx, o.staff, account.User{Org: org.ID, Role: account.RoleAdministrator, Name: "Administrator", Email: email}, demo.Password)
+	if err != nil {
+		return err
+	}
+	c.actor, c.login = u.Actor("127.0.0.1"), fmt.Sprintf("torture-%04d", c.Org)
+	for i, alias := range []account.Alias{alias(c.Org), alias(c.Org) + "B"} {
+		a := account.Account{
+			Alias: alias, Org: org.ID, Name: name, Country: "US", Billable: true, Currency: "USD", Language: "en-US", CreditLimit: money.Must("40000", "USD"),
+			Address: address.Address{Country: "US", Line1: "4567 Main Street", City: "Buffalo", State: "NY", PostalCode: "14201"},
+			Contact: account.Contact{FirstName: "Account", LastName: "Administrator", Email: email, Phone: "7165550100"},
+		}
+		if _, err := people.CreateAccount(ctx, o.staff, a); err != nil {
+			return err
+		}
+		if i == 0 {
+			if err := people.AddAdministrator(ctx, o.staff, alias, c.login, demo.Password); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func alias(org int) account.Alias { return account.Alias(fmt.Sprintf("T%04d", org)) }
+
+// fill walks the wizard up to its review.
+func (o *ordeal) fill(ctx context.Context, c *ordealCase) error {
+	r := o.first().Provision
+	id, err := r.NewDraft(ctx, c.actor)
+	if err != nil {
+		return err
+	}
+	c.id = id
+	o.of[string(id)] = c
+	var chosen provision.Draft
+	for _, do := range []func() error{
+		func() error { return r.SetType(ctx, c.actor, id, provider.TypeAzure) },
+		func() error { return r.SetMode(ctx, c.actor, id, provider.ModeNew) },
+		func() error { return r.SetName(ctx, c.actor, id, fmt.Sprintf("Torture %04d", c.N)) },
+		func() error { _, err := r.Connect(ctx, c.actor, id, c.login, demo.Password); return err },
+		func() error { return r.Choose(ctx, c.actor, id, alias(c.Org)) },
+		func() error { chosen, err = r.Draft(ctx, c.actor, id); return err },
+	} {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	if chosen.Tenant == "" {
+		chosen.Details.DomainPrefix, chosen.Details.DomainConfirmed = c.Prefix, true
+		if err := r.SetDetails(ctx, c.actor, id, chosen.Details); err != nil {
+			return err
+		}
+	}
+	return o.accept(ctx, c, chosen.Tenant != "")
+}
+
+// accept accepts both terms: Microsoft's on its own page, where a tenant is to be
+// made.
+func (o *ordeal) accept(ctx context.Context, c *ordealCase, further bool) error {
+	r := o.first().Provision
+	terms, err := r.Terms(ctx, c.actor, c.id)
+	if err != nil {
+		return err
+	}
+	if err := r.AcceptTerms(ctx, c.actor, c.id, terms.Partner.ID, terms.Partner.Hash); err != nil {
+		return err
+	}
+	if further {
+		return r.AcceptTerms(ctx, c.actor, c.id, terms.Microsoft.ID, terms.Microsoft.Hash)
+	}
+	at, err := r.StartAttestation(ctx, c.actor, c.id, false, account.Contact{})
+	if err != nil {
+		return err
+	}
+	if err := o.sim.AcceptAttestation(at.ID); err != nil {
+		return err
+	}
+	for at.State != "accepted" {
+		if at, err = r.Attestation(ctx, c.actor, c.id); err != nil {
+			return err
+		}
+		o.clock.advance(time.Second)
+	}
+	return nil
+}
+
+// submit presses Create. The loser of a race chooses another domain first.
+func (o *ordeal) submit(ctx context.Context, c *ordealCase) error {
+	r := o.first().Provision
+	_, err := r.Submit(ctx, c.actor, c.id)
+	if err != nil && c.Kind == torture.Race {
+		d, derr := r.Draft(ctx, c.actor, c.id)
+		if derr != nil {
+			return derr
+		}
+		d.Details.DomainPrefix, d.Details.DomainConfirmed = fmt.Sprintf("%sx%d", c.Prefix, c.N), true
+		if err := r.SetDetails(ctx, c.actor, c.id, d.Details); err != nil {
+			return err
+		}
+		if d, err = r.Draft(ctx, c.actor, c.id); err != nil {
+			return err
+		}
+		if d.Microsoft == nil || d.Microsoft.State != "accepted" {
+			if err := o.accept(ctx, c, false); err != nil {
+				return err
+			}
+		}
+		_, err = r.Submit(ctx, c.actor, c.id)
+	}
+	c.submitted = err == nil
+	if err == nil && c.Kind == torture.Stranger && !c.Doubt {
+		return o.sim.TakeDomain(c.Prefix + provision.DomainSuffix)
+	}
+	return err
+}
+
+// run works until every case is over.
+func (o *ordeal) run(ctx context.Context) error {
+	err := o.calm(ctx, func(ctx context.Context) error {
+		for _, c := range o.cases {
+			if c.Behind < 0 {
+				if err := o.submit(ctx, c); err != nil {
+					return fmt.Errorf("submit case %d: %w", c.N, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range o.plan.Faults {
+		x, err := asSim(f)
+		if err != nil {
+			return err
+		}
+		o.sim.Fail(x.On, x)
+	}
+	o.armed = true
+	until := o.clock.now().AddDate(0, 0, 14)
+	for i := 0; ; i++ {
+		if i%4 == 0 {
+			over, err := o.act(ctx)
+			if err != nil {
+				return err
+			}
+			if over || o.clock.now().After(until) {
+				break
+			}
+		}
+		ran, err := o.step(ctx, o.apps[o.rand.IntN(len(o.apps))])
+		if err != nil {
+			return err
+		}
+		if err := o.others(); err != nil {
+			return err
+		}
+		if !ran {
+			if err := o.idle(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	o.armed = false
+	for _, f := range o.sim.Faults() {
+		o.faults += f.Applied
+	}
+	o.sim.ClearFaults()
+	o.clock.advance(20 * time.Minute) // the slowest lists are true again
+	for range 100 + 10*len(o.cases) { // mails and what else is due
+		if ran, err := o.first().Jobs.RunOnce(ctx); err != nil || !ran {
+			return err
+		}
+	}
+	return nil
+}
+
+// idle moves the clock to what comes next; now and then further.
+func (o *ordeal) idle(ctx context.Context) error {
+	next, err := o.first().Jobs.Next(ctx)
+	if err != nil {
+		return err
+	}
+	wait := time.Second
+	if !next.IsZero() {
+		wait = max(next.Sub(o.clock.now()), time.Millisecond)
+	}
+	if o.plan.Jumps && o.rand.IntN(400) == 0 {
+		o.jumps++
+		wait += time.Duration(o.rand.IntN(150)) * time.Minute
+	}
+	o.clock.advance(min(wait, 3*time.Hour))
+	return nil
+}
+
+func asSim(f torture.Fault) (x sim.Fault, err error) {
+	b, err := json.Marshal(f)
+	if err == nil {
+		err = json.Unmarshal(b, &x)
+	}
+	return x, err
+}
+
+// act plays the people: customers who submit and cancel, staff who look at what is
+// stuck. It tells whether nothing is left to wait for.
+func (o *ordeal) act(ctx context.Context) (over bool, err error) {
+	type row struct {
+		id, provider, state, step, refusal string
+	}
+	var rows []row
+	found, err := o.db.Read().QueryContext(ctx, `SELECT id, provider, state, step, refusal FROM onboarding ORDER BY id`)
+	if err != nil {
+		return false, err
+	}
+	for found.Next() {
+		var r row
+		if err := found.Scan(&r.id, &r.provider, &r.state, &r.step, &r.refusal); err != nil {
+			return false, errors.Join(err, found.Close())
+		}
+		rows = append(rows, r)
+	}
+	if err := errors.Join(found.Err(), found.Close()); err != nil {
+		return false, err
+	}
+	if p, err := o.first().Custody.Partner(ctx); err == nil && p.Alarm != nil {
+		o.alarms++
+		if err := o.calm(ctx, o.connect); err != nil {
+			return false, fmt.Errorf("connect the partner again: %w", err)
+		}
+	}
+	expected := len(o.cases)
+	for _, c := range o.cases {
+		if c.Behind >= 0 && !c.submitted && o.cases[c.Behind].tries > 3 {
+			expected-- // what it was to be behind of will never be ready
+		}
+	}
+	over = len(rows) == expected
+	ready := map[int]bool{}
+	for _, r := range rows {
+		c := o.of[r.provider]
+		ready[c.N] = r.state == "ready"
+		over = over && (r.state == c.Want() || r.state == "stuck" && c.tries > 3)
+		if c.Kind == torture.Moved && !c.moved {
+			over = false
+		}
+		if err := o.actOn(ctx, c, provision.ID(r.id), r.state, r.step, r.refusal); err != nil {
+			return false, fmt.Errorf("case %d (%s): %w", c.N, c.Kind, err)
+		}
+	}
+	for _, c := range o.cases {
+		if c.Behind >= 0 && !c.submitted && ready[c.Behind] {
+			err := o.calm(ctx, func(ctx context.Context) error {
+				if err := o.fill(ctx, c); err != nil {
+					return err
+				}
+				return o.submit(ctx, c)
+			})
+			if err != nil {
+				return false, fmt.Errorf("case %d (%s): %w", c.N, c.Kind, err)
+			}
+		}
+	}
+	return over, nil
+}
+
+func (o *ordeal) actOn(ctx context.Context, c *ordealCase, id provision.ID, state, step, refusal string) error {
+	r := o.first().Provision
+	switch {
+	case c.Kind == torture.Cancelled && !c.cancelled && reached(step, c.CancelAt):
+		c.cancelled = true
+		return r.Cancel(ctx, c.actor, c.id)
+	case c.Kind == torture.Moved && state == "ready" && !c.moved:
+		c.moved = true
+		finance := account.Actor{User: "finance", Role: account.RoleFinance, Name: "Finance"}
+		tomorrow := provider.DayOf(o.clock.now().AddDate(0, 0, 1))
+		return r.Move(ctx, finance, c.id, alias(c.Org)+"B", tomorrow)
+	case state != "stuck" || c.Kind == torture.Stuck || c.tries > 3:
+		return nil
+	case strings.Contains(refusal, "domain-taken"):
+		c.tries++
+		v, err := r.Get(ctx, o.staff, id)
+		if err != nil {
+			return err
+		}
+		d := v.Tenant.Details
+		d.DomainPrefix = fmt.Sprintf("%sy%d", c.Prefix, c.tries)
+		return r.Edit(ctx, o.staff, id, d)
+	case c.Kind == torture.Retried && c.tries == 0:
+		c.tries++
+		v, err := r.Get(ctx, o.staff, id)
+		if err != nil {
+			return err
+		}
+		if err := o.sim.SetValidation(v.Tenant.AzureID, "Allowed"); err != nil {
+			return err
+		}
+		return r.Retry(ctx, o.staff, id)
+	}
+	c.tries = 4 // nobody planted this: it stays, and is told
+	return nil
+}
+
+// reached tells whether a step is at or behind another.
+func reached(step, at string) bool {
+	order := func(s string) int { return slices.Index(provision.Steps[:], provision.Step(s)) }
+	return order(step) >= order(at)
+}
+
+// judge reads both sides and gives the verdict.
+func (o *ordeal) judge(ctx context.Context) (tortureResult, error) {
+	h := &o.history
+	h.Plan, h.Provider, h.Wanted, h.Notes = o.plan, map[string]int{}, map[int]string{}, map[string]string{}
+	for id, c := range o.of {
+		h.Provider[id] = c.N
+	}
+	diff, err := o.first().Provision.Compare(ctx)
+	if err != nil {
+		return tortureResult{}, fmt.Errorf("compare both sides: %w", err)
+	}
+	for _, d := range diff {
+		if id := strings.TrimPrefix(d.Object, "customer:"); h.Bystanders[id] == "" {
+			h.Unclean++
+			h.Sweep = append(h.Sweep, d.Object+": "+d.Text)
+		}
+	}
+	if err := h.ReadBooks(ctx, o.db, o.first().Ring); err != nil {
+		return tortureResult{}, err
+	}
+	h.After, h.Strangers = map[string]string{}, map[string]bool{}
+	customers, calls := o.sim.Customers(), o.sim.Calls()
+	for _, c := range customers {
+		if h.Bystanders[c.ID] != "" {
+			h.After[c.ID] = dumped(c)
+		}
+	}
+	for _, s := range o.sim.Strangers() {
+		h.Strangers[s.ID] = true
+	}
+	if err := errors.Join(as(customers, &h.Customers), as(calls, &h.Calls), as(o.sim.Secrets(), &h.Secrets)); err != nil {
+		return tortureResult{}, err
+	}
+	h.Secrets = append(h.Secrets, torture.Secret{Kind: "password", Owner: "people", Value: demo.Password})
+	h.Texts = append(h.Texts, torture.Text{Where: "log", Body: o.logs.String()})
+	o.explain(ctx)
+	res := resultOf(*h, torture.Check(*h))
+	res.Kills, res.Pauses, res.Jumps, res.Faults, res.Reconnected = o.kills, o.pauses, o.jumps, o.faults, o.alarms
+	res.Wasted, _ = wasted(calls)
+	return res, nil
+}
+
+// explain notes for each case that did not end as it should what its log says.
+func (o *ordeal) explain(ctx context.Context) {
+	for _, x := range o.history.Onboardings {
+		c := o.of[x.Provider]
+		if c == nil || x.State == c.Want() {
+			continue
+		}
+		tail, _, err := o.first().Providers.Tail(ctx, provider.ID(x.Provider), 6)
+		if err != nil {
+			continue
+		}
+		var lines []string
+		for _, e := range tail {
+			lines = append(lines, e.Step+": "+e.Text)
+		}
+		if said, err := o.first().Provision.Exchanges(ctx, o.staff, provision.ID(x.ID), 8); err == nil {
+			for _, e := range said {
+				if e.Status >= 400 || e.Status == 0 {
+					lines = append(lines, fmt.Sprintf("%s %s: %d %s %s", e.Method, e.URL, e.Status, e.Response.Body, e.Error))
+				}
+			}
+		}
+		o.history.Notes[x.Provider] = strings.Join(lines, " | ")
+	}
+}
+
+// as reads one side's values as the checker's own, through JSON as over a wire.
+func as(from, into any) error {
+	b, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, into)
+}

@@ -1,0 +1,226 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"causeway/internal/torture"
+)
+
+// tortureCmd runs onboardings while everything goes wrong, and holds what is left
+// behind against the promises.
+type tortureCmd struct {
+	N        int           `name:"onboardings" short:"n" default:"100" help:"How many in one run."`
+	Seed     uint64        `default:"1" help:"Decides everything: what is asked for, what goes wrong, and when."`
+	Seeds    int           `default:"1" help:"So many runs, each with the next seed."`
+	Fast     bool          `help:"All in this process, on a clock that jumps: thousands of runs."`
+	Kinds    []string      `placeholder:"KIND" help:"Only these kinds of onboarding: ${kinds}."`
+	Weather  string        `default:"storm" enum:"storm,calm,forget,lag,crash,pause,slow" help:"What goes wrong: storm is all of it."`
+	JSON     bool          `name:"json"`
+	Timeout  time.Duration `default:"60m" help:"Give up after this."`
+	Database string        `placeholder:"URL" help:"sqlite (default), or postgres: a server of its own is started."`
+	Replicas int           `default:"1" help:"Server processes; more than one need postgres."`
+}
+
+// tortureResult is what torture prints: one object for all of its runs.
+type tortureResult struct {
+	Onboardings    int                      `json:"onboardings"`
+	Ready          int                      `json:"ready"`
+	Cancelled      int                      `json:"cancelled"`
+	StuckPlanted   int                      `json:"stuck_planted"` // by the plan, for good
+	StuckAlarmed   int                      `json:"stuck_alarmed"` // and the staff were told
+	StuckSilent    int                      `json:"stuck_silent"`  // stuck or unfinished, and nobody was told, or nobody planted it
+	Kills          int                      `json:"kills"`
+	Pauses         int                      `json:"pauses"` // workers held for twice their lease
+	Jumps          int                      `json:"clock_jumps"`
+	Restarts       int                      `json:"database_restarts"`
+	Faults         int                      `json:"faults"`      // calls that were answered wrongly, late or never
+	Reconnected    int                      `json:"reconnected"` // the partner's sign-in was lost and given again
+	Duplicates     int                      `json:"duplicates"`
+	OrphansBefore  int                      `json:"orphans_before_sweep"`
+	OrphansAfter   int                      `json:"orphans_after_sweep"`
+	Lost           int                      `json:"lost"`
+	ForeignTouched int                      `json:"foreign_touched"`
+	LeakedSecrets  int                      `json:"leaked_secrets"`
+	Wasted         float64                  `json:"wasted_calls_percent"`
+	Seconds        float64                  `json:"seconds"`
+	Seed           uint64                   `json:"seed"`
+	Runs           int                      `json:"runs"`
+	Mode           string                   `json:"mode"`
+	Database       string                   `json:"database"`
+	Replicas       int                      `json:"replicas"`
+	Broken         map[torture.Property]int `json:"broken,omitempty"` // violations by promise; none = all held
+	FailedSeeds    []uint64                 `json:"failed_seeds,omitempty"`
+
+	violations []torture.Violation
+}
+
+// resultOf counts a history.
+func resultOf(h torture.History, found []torture.Violation) tortureResult {
+	r := tortureResult{Onboardings: len(h.Plan.Cases), Seed: h.Plan.Seed, Runs: 1, OrphansBefore: h.Unclean, violations: found, Broken: map[torture.Property]int{}}
+	for _, o := range h.Onboardings {
+		n, planned := h.Provider[o.Provider]
+		switch {
+		case o.State == "ready":
+			r.Ready++
+		case o.State == "cancelled":
+			r.Cancelled++
+		case o.State == "stuck" && planned && h.Plan.Cases[n].Kind == torture.Stuck:
+			r.StuckPlanted++
+			if h.HasAlarm(o) {
+				r.StuckAlarmed++
+			}
+		default:
+			r.StuckSilent++
+		}
+	}
+	for _, v := range found {
+		r.Broken[v.Property]++
+		switch v.Property {
+		case torture.Once:
+			r.Duplicates++
+		case torture.Known:
+			r.OrphansAfter++
+		case torture.There, torture.Finished, torture.Credentials:
+			r.Lost++
+		case torture.Foreign:
+			r.ForeignTouched++
+		case torture.Secrecy:
+			r.LeakedSecrets++
+		}
+	}
+	return r
+}
+
+// add sums up several runs.
+func (r *tortureResult) add(x tortureResult) {
+	if r.Runs == 0 {
+		r.Seed, r.Broken = x.Seed, map[torture.Property]int{}
+	}
+	calls := float64(r.Runs)
+	r.Wasted = round((r.Wasted*calls+x.Wasted)/(calls+1), 3)
+	r.Runs++
+	r.Onboardings += x.Onboardings
+	r.Ready += x.Ready
+	r.Cancelled += x.Cancelled
+	r.StuckPlanted += x.StuckPlanted
+	r.StuckAlarmed += x.StuckAlarmed
+	r.StuckSilent += x.StuckSilent
+	r.Kills += x.Kills
+	r.Pauses += x.Pauses
+	r.Jumps += x.Jumps
+	r.Restarts += x.Restarts
+	r.Faults += x.Faults
+	r.Reconnected += x.Reconnected
+	r.Duplicates += x.Duplicates
+	r.OrphansBefore += x.OrphansBefore
+	r.OrphansAfter += x.OrphansAfter
+	r.Lost += x.Lost
+	r.ForeignTouched += x.ForeignTouched
+	r.LeakedSecrets += x.LeakedSecrets
+	for p, n := range x.Broken {
+		r.Broken[p] += n
+	}
+	if len(x.violations) > 0 {
+		r.FailedSeeds = append(r.FailedSeeds, x.Seed)
+	}
+}
+
+func (c *tortureCmd) Run(ctx context.Context, std Std) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	var total tortureResult
+	began := time.Now()
+	for i := range c.Seeds {
+		seed := c.Seed + uint64(i) // #nosec G115 -- a small count
+		plan := torture.Make(seed, c.N, torture.Options{Kinds: kinds(c.Kinds), Weather: torture.Weather(c.Weather)})
+		res, err := c.one(ctx, plan)
+		if err != nil {
+			return fmt.Errorf("%w\nto repeat it: %s", err, c.command(seed))
+		}
+		for n, v := range res.violations {
+			if n == 20 {
+				_, _ = fmt.Fprintf(std.Err, "… and %d more\n", len(res.violations)-n)
+				break
+			}
+			_, _ = fmt.Fprintf(std.Err, "broken: %s: %s: %s\n", v.Property, v.Object, v.Text)
+		}
+		if len(res.violations) > 0 {
+			_, _ = fmt.Fprintf(std.Err, "to repeat it: %s\n", c.command(seed))
+		}
+		total.add(res)
+	}
+	total.Seconds = seconds(time.Since(began))
+	total.Mode, total.Database, total.Replicas = "processes", firstOf(c.Database, "sqlite"), c.Replicas
+	if c.Fast {
+		total.Mode, total.Replicas = "fast", 2
+	}
+	if err := c.print(std, total); err != nil {
+		return err
+	}
+	if len(total.FailedSeeds) > 0 {
+		return errShown
+	}
+	return nil
+}
+
+// one runs one plan.
+func (c *tortureCmd) one(ctx context.Context, plan torture.Plan) (tortureResult, error) {
+	if c.Fast {
+		return tortureFast(ctx, plan)
+	}
+	return tortureResult{}, fmt.Errorf("not yet")
+}
+
+// command is the one that repeats a seed.
+func (c *tortureCmd) command(seed uint64) string {
+	s := fmt.Sprintf("causeway torture --onboardings %d --seed %d", c.N, seed)
+	if c.Fast {
+		s += " --fast"
+	}
+	if c.Weather != string(torture.Storm) {
+		s += " --weather " + c.Weather
+	}
+	if len(c.Kinds) > 0 {
+		s += " --kinds " + strings.Join(c.Kinds, ",")
+	}
+	if c.Database != "" {
+		s += " --database " + c.Database
+	}
+	if c.Replicas > 1 {
+		s += fmt.Sprintf(" --replicas %d", c.Replicas)
+	}
+	return s
+}
+
+func (c *tortureCmd) print(std Std, r tortureResult) error {
+	if c.JSON {
+		e := json.NewEncoder(std.Out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	_, err := fmt.Fprintf(std.Out, "%d onboardings in %d runs: %d ready, %d cancelled, %d stuck as planted (%d alarmed), %d stuck silently; "+
+		"%d kills, %d pauses, %d clock jumps, %d faults; %d duplicates, %d orphans, %d lost, %d foreign, %d leaked; %.2f %% of the calls wasted; %.1f s\n",
+		r.Onboardings, r.Runs, r.Ready, r.Cancelled, r.StuckPlanted, r.StuckAlarmed, r.StuckSilent, r.Kills, r.Pauses, r.Jumps, r.Faults,
+		r.Duplicates, r.OrphansAfter, r.Lost, r.ForeignTouched, r.LeakedSecrets, r.Wasted, r.Seconds)
+	return err
+}
+
+func kinds(names []string) []torture.Kind {
+	list := make([]torture.Kind, len(names))
+	for i, n := range names {
+		list[i] = torture.Kind(n)
+	}
+	return list
+}
+
+func kindNames() string {
+	names := make([]string, len(torture.Kinds))
+	for i, k := range torture.Kinds {
+		names[i] = string(k)
+	}
+	return strings.Join(names, ", ")
+}
