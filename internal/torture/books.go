@@ -97,8 +97,8 @@ func (r *reader) rows(query string, each func(scan func(...any) error) error) {
 	r.err = rows.Err()
 }
 
-// Dump gives every table as text, to be searched or compared.
-func Dump(ctx context.Context, db *store.DB) ([]Text, error) {
+// Dump gives every table as text, to be searched or compared, but for some.
+func Dump(ctx context.Context, db *store.DB, but ...string) ([]Text, error) {
 	list := `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY table_name`
 	if db.SQLite() {
 		list = `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`
@@ -116,6 +116,9 @@ func Dump(ctx context.Context, db *store.DB) ([]Text, error) {
 	}
 	dump := make([]Text, 0, len(tables))
 	for _, name := range tables {
+		if slices.Contains(but, name) {
+			continue
+		}
 		body, err := table(ctx, db, name)
 		if err != nil {
 			return nil, fmt.Errorf("read the table %s: %w", name, err)
