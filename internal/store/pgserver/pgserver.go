@@ -196,7 +196,35 @@ func (s *Server) Stop() error {
 func (s *Server) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return
+	}
+	// Its children would notice within moments, and answer until then.
+	all := children(s.cmd.Process.Pid)
 	s.end(syscall.SIGKILL)
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// children are the processes that a process started and that still run.
+func children(parent int) (all []int) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil
+	}
+	for _, name := range stats {
+		body, err := os.ReadFile(name) // #nosec G304 -- the kernel's
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		_, rest, _ := strings.Cut(string(body), ") ") // after the name: state, parent
+		pid, err1 := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if f := strings.Fields(rest); len(f) > 1 && err1 == nil && f[1] == strconv.Itoa(parent) {
+			all = append(all, pid)
+		}
+	}
+	return all
 }
 
 func (s *Server) end(how syscall.Signal) {
