@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"causeway/internal/fault"
+	"causeway/internal/store"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -146,6 +147,7 @@ func fail(log *slog.Logger, request string, err error) *Problem {
 			Detail: "The call was broken off.", Instance: "request:" + request, after: 1,
 		}
 	}
+	err = store.Known(err)
 	f := fault.Of(err)
 	if f == nil || status[f.Kind] == 0 {
 		log.Error("a request broke", "request", request, "error", err)

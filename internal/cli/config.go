@@ -39,6 +39,8 @@ type Config struct {
 	WorkerName string // kept over restarts; "" = the host's name
 	Workers    int    // jobs at once; 0 = 16
 
+	Drain time.Duration // how long it serves on after it was asked to stop, while /readyz says no; 0 = not
+
 	Azure    azure.Config   // where Microsoft is, where it differs from the saved settings
 	Mail     support.Server // no address: mail is kept in the outbox
 	MailFrom string         // sender, as "Cloud team <cloud@partner.example>", for a brand that was never saved

@@ -16,7 +16,7 @@ func (a *App) portal() http.Handler {
 		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, People: a.People, Settings: a.Settings, Providers: a.Providers, Provision: a.Provision,
 		Terms: a.Terms, Signatures: a.Signatures, Guard: a.Guard, Desk: a.Desk, Mail: a.Mail,
 		PublicURL: a.Config.PublicURL, FrameSource: a.frames(), Secure: strings.HasPrefix(a.Config.PublicURL, "https://"),
-		Simulated: a.Config.Simulated,
+		Simulated: a.Config.Simulated, Closing: a.closing,
 	}
 	if a.Config.SeedDemo {
 		for _, s := range demo.SignIns() {

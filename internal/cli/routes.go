@@ -45,13 +45,17 @@ func consentPage(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("Signed in. Copy the whole address of this page into the terminal in which causeway partner connect waits.\n"))
 }
 
-// ready tells whether this process can serve: its database answers. It was
-// brought to its version before we listened.
+// ready tells whether this process can serve: its database answers, and it was
+// not asked to stop. The database was brought to its version before we listened.
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {
+	if a.draining.Load() {
+		http.Error(w, "this process stops", http.StatusServiceUnavailable)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if err := a.DB.Ping(ctx); err != nil {
-		a.Config.Log.Error("not ready", "error", err)
+		a.Config.Log.Warn("not ready", "error", err)
 		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 		return
 	}
@@ -94,6 +98,9 @@ func (a *App) logged(next http.Handler) http.Handler {
 		r.Header.Set("X-Request-Id", id) // ours, whatever was sent
 		r.RemoteAddr = caller(r)
 		w.Header().Set("X-Request-Id", id)
+		if a.draining.Load() {
+			w.Header().Set("Connection", "close") // agreed with the proxy: a connection that is cut could take a request with it
+		}
 		s := &seen{ResponseWriter: w}
 		defer func() {
 			p := recover()

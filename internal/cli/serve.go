@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"time"
 
 	"causeway/internal/account"
 	"causeway/internal/azure"
@@ -18,16 +19,18 @@ import (
 // settings are the flags of a process, each with its variable. Left out, each
 // does what its help says.
 type settings struct {
-	Database   string `env:"CAUSEWAY_DATABASE" default:"state.db" placeholder:"FILE|URL" help:"The state: a file (SQLite, one process) or postgres://… (any number)."`
-	Keys       string `env:"CAUSEWAY_KEYS" default:"keys" placeholder:"DIR" help:"Folder of the key files; made at the first start. Back it up apart from the database."`
-	Role       string `env:"CAUSEWAY_ROLE" default:"all" enum:"web,worker,all" help:"web: portal and API, without the partner's key; worker: calls Microsoft; all: both."`
-	Listen     string `env:"CAUSEWAY_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the portal and the API listen (plain HTTP; TLS is the proxy's)."`
-	PublicURL  string `env:"CAUSEWAY_PUBLIC_URL" name:"public-url" placeholder:"URL" help:"How people reach it: links in mails, cookies, the redirect address. Left out: the address it listens on."`
-	WorkerName string `env:"CAUSEWAY_WORKER_NAME" placeholder:"NAME" help:"Kept over restarts, so that work goes on at once. Left out: the host's name."`
-	Workers    int    `env:"CAUSEWAY_WORKERS" default:"16" help:"Jobs at once."`
-	SMTP       string `env:"CAUSEWAY_SMTP" name:"smtp" placeholder:"URL" help:"Mail server, smtp://user:password@host:587 or smtps://…. Left out: mail is kept in the outbox."`
-	MailFrom   string `env:"CAUSEWAY_MAIL_FROM" placeholder:"ADDR" help:"Sender of mail, until the brand names one."`
-	Brand      string `env:"CAUSEWAY_BRAND" default:"neutral" enum:"neutral,seed" help:"Words that customers see until staff save their own."`
+	Database   string        `env:"CAUSEWAY_DATABASE" default:"state.db" placeholder:"FILE|URL" help:"The state: a file (SQLite, one process) or postgres://… (any number)."`
+	Keys       string        `env:"CAUSEWAY_KEYS" default:"keys" placeholder:"DIR" help:"Folder of the key files; made at the first start. Back it up apart from the database."`
+	Role       string        `env:"CAUSEWAY_ROLE" default:"all" enum:"web,worker,all" help:"web: portal and API, without the partner's key; worker: calls Microsoft; all: both."`
+	Listen     string        `env:"CAUSEWAY_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the portal and the API listen (plain HTTP; TLS is the proxy's)."`
+	PublicURL  string        `env:"CAUSEWAY_PUBLIC_URL" name:"public-url" placeholder:"URL" help:"How people reach it: links in mails, cookies, the redirect address. Left out: the address it listens on."`
+	WorkerName string        `env:"CAUSEWAY_WORKER_NAME" placeholder:"NAME" help:"Kept over restarts, so that work goes on at once. Left out: the host's name."`
+	Workers    int           `env:"CAUSEWAY_WORKERS" default:"16" help:"Jobs at once."`
+	Drain      time.Duration `env:"CAUSEWAY_DRAIN" default:"0s" help:"How long it serves on after SIGTERM while /readyz says no: longer than the proxy takes to see that. 0s: a single process."`
+
+	SMTP     string `env:"CAUSEWAY_SMTP" name:"smtp" placeholder:"URL" help:"Mail server, smtp://user:password@host:587 or smtps://…. Left out: mail is kept in the outbox."`
+	MailFrom string `env:"CAUSEWAY_MAIL_FROM" placeholder:"ADDR" help:"Sender of mail, until the brand names one."`
+	Brand    string `env:"CAUSEWAY_BRAND" default:"neutral" enum:"neutral,seed" help:"Words that customers see until staff save their own."`
 
 	Microsoft        string `env:"CAUSEWAY_MICROSOFT" placeholder:"URL" help:"One address for all of Microsoft's services: a simulator's."`
 	LoginURL         string `env:"CAUSEWAY_LOGIN_URL" name:"login-url" placeholder:"URL" help:"Entra ID, where it is not Microsoft's own."`
@@ -54,7 +57,7 @@ func (s settings) config(logTo io.Writer) (Config, error) {
 	}
 	c := Config{
 		Database: s.Database, Keys: s.Keys, Role: Role(s.Role), Listen: s.Listen, PublicURL: s.PublicURL, WorkerName: s.WorkerName,
-		Workers: s.Workers, Mail: mail, MailFrom: s.MailFrom, Log: logger(logTo, s.LogFormat, s.LogLevel),
+		Workers: s.Workers, Drain: s.Drain, Mail: mail, MailFrom: s.MailFrom, Log: logger(logTo, s.LogFormat, s.LogLevel),
 		Azure: azure.Config{
 			Cloud: azure.Cloud(s.Cloud), LoginURL: s.LoginURL, PartnerCenterURL: s.PartnerCenterURL, GraphURL: s.GraphURL, ARMURL: s.ARMURL,
 			AttestationURL: s.AttestationURL, CAFile: s.CAFile,
@@ -78,6 +81,9 @@ func (s settings) config(logTo io.Writer) (Config, error) {
 			}
 			c.CLC.Client = client
 		}
+	}
+	if s.Drain < 0 || s.Drain > time.Minute {
+		return Config{}, fault.Field("drain", fmt.Sprintf("%s cannot be waited for.", s.Drain), "Use 0s to 1m; 5s is usual behind a proxy that asks /readyz every 2 s.")
 	}
 	if s.Workers < 1 || s.Workers > 1000 {
 		return Config{}, fault.Field("workers", fmt.Sprintf("%d workers cannot work.", s.Workers), "Use 1 to 1000; 16 is usual.")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"causeway/internal/account"
@@ -55,6 +56,9 @@ type App struct {
 	API     *api.Server
 	Handler http.Handler
 
+	draining atomic.Bool   // asked to stop: not ready any more
+	closing  chan struct{} // closed when it takes no more requests: streams end
+
 	attestation string // where Microsoft's agreement is accepted
 }
 
@@ -83,7 +87,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 }
 
 func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
-	a := &App{Config: cfg, DB: db}
+	a := &App{Config: cfg, DB: db, closing: make(chan struct{})}
 	var err error
 	if a.Ring, err = seal.Load(filepath.Join(cfg.Keys, "customer.key")); err != nil {
 		return nil, err
@@ -166,7 +170,8 @@ func (a *App) apiParts() api.Parts {
 	return p
 }
 
-// Run listens on l and works until ctx ends; then running requests and jobs may
+// Run listens on l and works until ctx ends. Then jobs end or go to another
+// replica at once, requests are served for the drain time and those that run may
 // end. It closes l.
 func (a *App) Run(ctx context.Context, l net.Listener) error {
 	if a.Config.worker() {
@@ -203,8 +208,7 @@ const (
 	readTime   = 30 * time.Second
 	writeTime  = 60 * time.Second // the progress stream lifts it for itself
 	idleTime   = 2 * time.Minute
-	stopTime   = 8 * time.Second // systemd kills after 90 s
-	streamTime = time.Second     // after it, open progress streams are told to end
+	stopTime   = 12 * time.Second // longer than a page waits for Microsoft (10 s); systemd kills after 90 s
 )
 
 func (a *App) listen(ctx context.Context, l net.Listener) error {
@@ -223,13 +227,26 @@ func (a *App) listen(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("listen: %w", err)
 	case <-ctx.Done():
 	}
+	a.drain(failed)
+	close(a.closing)
 	until, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	timer := time.AfterFunc(streamTime, end)
-	defer timer.Stop()
 	if err := server.Shutdown(until); err != nil {
 		return errors.Join(fmt.Errorf("stop: %w", err), server.Close())
 	}
 	a.Config.Log.Info("stopped")
 	return nil
+}
+
+// drain serves on while /readyz says no, so that a proxy sees it and sends no
+// more before the door is shut.
+func (a *App) drain(failed <-chan error) {
+	a.draining.Store(true)
+	a.Config.Log.Info("stopping", "drain", a.Config.Drain)
+	t := time.NewTimer(a.Config.Drain)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-failed: // nobody can come any more
+	}
 }

@@ -188,7 +188,7 @@ func (w *world) stop() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.done:
-		case <-time.After(12 * time.Second):
+		case <-time.After(20 * time.Second):
 			_ = p.cmd.Process.Kill()
 			<-p.done
 		}

@@ -26,6 +26,13 @@ import (
 // replica within it (DESIGN §6: at most 15 s).
 const Lease = 12 * time.Second
 
+// grace is how long a job goes on after the process was asked to stop. A call to
+// Microsoft takes a second or two; broken off, its outcome would be unknown.
+const grace = 5 * time.Second
+
+// news is the topic of jobs that are due, for the workers of all replicas.
+const news = "jobs"
+
 // Job is one piece of work as a worker sees it.
 type Job struct {
 	ID      string
@@ -56,6 +63,20 @@ func (w Wait) Error() string {
 // ErrFenced says that the lease went to somebody else meanwhile: whatever this
 // worker was about to write must be rolled back.
 var ErrFenced = errors.New("the job was taken over by another worker")
+
+// ErrStopping is the error of a handler that gives its job to another replica,
+// because this process stops: at a place where nothing is half done.
+var ErrStopping = errors.New("this process stops; another one goes on")
+
+// stopping is where a handler's context carries the context of its process.
+type stopping struct{}
+
+// Stopping tells a handler that its process is about to end. It has a few
+// seconds to come to a place where nothing is half done, and returns ErrStopping.
+func Stopping(ctx context.Context) bool {
+	run, ok := ctx.Value(stopping{}).(context.Context)
+	return ok && run.Err() != nil
+}
 
 // Queue is the durable queue on one database.
 type Queue struct {
@@ -109,6 +130,7 @@ func (q *Queue) Add(ctx context.Context, tx *store.Tx, kind, key string, args an
 		return fmt.Errorf("add job %s %s: %w", kind, key, err)
 	}
 	tx.After(q.Poke)
+	tx.Wake(news)
 	return nil
 }
 
@@ -117,6 +139,7 @@ func (q *Queue) Add(ctx context.Context, tx *store.Tx, kind, key string, args an
 func (q *Queue) Wake(ctx context.Context, tx *store.Tx, kind, key string) error {
 	_, err := sqlc.New(tx).WakeJob(ctx, sqlc.WakeJobParams{Kind: kind, Key: key, Now: store.Micros(q.now())})
 	tx.After(q.Poke)
+	tx.Wake(news)
 	return err
 }
 
@@ -243,24 +266,27 @@ func (q *Queue) claim(ctx context.Context, batch int, kind string) ([]Job, error
 }
 
 // do runs one claimed job and writes what comes next. The lease is renewed
-// while the handler works; a handler whose lease is lost is cancelled.
+// while the handler works; a handler whose lease is lost is cancelled, and so is
+// one that goes on for longer than the grace after the process was asked to stop.
 func (q *Queue) do(ctx context.Context, j Job) {
 	start := time.Now()
-	work, cancel := context.WithCancelCause(ctx)
+	work, cancel := context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), stopping{}, ctx))
 	stop := make(chan struct{})
-	var renewing sync.WaitGroup
-	renewing.Go(func() { q.renew(ctx, j, stop, cancel) })
+	var beside sync.WaitGroup
+	beside.Go(func() { q.renew(work, j, stop, cancel) })
+	beside.Go(func() { late(ctx, stop, cancel) })
 	err := q.call(work, j)
 	close(stop)
-	renewing.Wait()
+	beside.Wait()
 	if cause := context.Cause(work); errors.Is(cause, ErrFenced) {
 		err = ErrFenced
 	}
-	cancel(nil)
 	log := q.log.With("job", j.Kind, "key", j.Key, "attempt", j.Attempt, "took", time.Since(start).Round(time.Microsecond))
 
+	defer cancel(nil)
+
 	// A stop of the process must not lose what comes next.
-	ctx = context.WithoutCancel(ctx)
+	after := context.WithoutCancel(ctx)
 	var wait Wait
 	switch {
 	case errors.Is(err, ErrFenced):
@@ -268,29 +294,48 @@ func (q *Queue) do(ctx context.Context, j Job) {
 		return
 	case err == nil:
 		log.Debug("job done")
-		err = q.db.Tx(ctx, func(tx *store.Tx) error {
-			if err := q.Finish(ctx, tx, j); !errors.Is(err, ErrFenced) {
+		err = q.db.Tx(after, func(tx *store.Tx) error {
+			if err := q.Finish(after, tx, j); !errors.Is(err, ErrFenced) {
 				return err
 			}
 			return nil // the handler finished it in its own transaction
 		})
+	case errors.Is(err, ErrStopping), ctx.Err() != nil && errors.Is(context.Cause(work), ErrStopping):
+		log.Info("job handed over", "error", err)
+		err = q.handOver(after, j)
 	case errors.As(err, &wait):
 		log.Debug("job waits", "until", wait.Until, "why", wait.Why)
-		err = q.later(ctx, j, wait.Until, 0, wait.Why)
+		err = q.later(after, j, wait.Until, 0, wait.Why)
 	default:
 		d := backoff(j.Attempt)
 		if f := fault.Of(err); f != nil && f.After > 0 {
 			d = f.After
 		}
-		if fault.KindOf(err) == "" {
+		if fault.KindOf(err) == "" && !store.IsAway(err) {
 			log.Error("job failed", "error", err, "again_in", d)
 		} else {
 			log.Warn("job will be tried again", "error", err, "again_in", d)
 		}
-		err = q.later(ctx, j, q.now().Add(d), j.Attempt, err.Error())
+		err = q.later(after, j, q.now().Add(d), j.Attempt, err.Error())
 	}
 	if err != nil {
 		log.Error("job state not written; it runs again after its lease", "error", err)
+	}
+}
+
+// late cancels a handler that has not come to an end within the grace.
+func late(ctx context.Context, stop <-chan struct{}, cancel context.CancelCauseFunc) {
+	select {
+	case <-stop:
+		return
+	case <-ctx.Done():
+	}
+	t := time.NewTimer(grace)
+	defer t.Stop()
+	select {
+	case <-stop:
+	case <-t.C:
+		cancel(ErrStopping)
 	}
 }
 
@@ -327,6 +372,18 @@ func (q *Queue) renew(ctx context.Context, j Job, stop <-chan struct{}, lost con
 	}
 }
 
+// handOver gives a job free that is not done; it is due at once, and this was no
+// failed try.
+func (q *Queue) handOver(ctx context.Context, j Job) error {
+	return q.db.Tx(ctx, func(tx *store.Tx) error {
+		_, err := sqlc.New(tx).LaterJob(ctx, sqlc.LaterJobParams{
+			ID: j.ID, Fence: j.Fence, DueAt: store.Micros(q.now()), Attempt: int64(j.Attempt - 1), LastError: ErrStopping.Error(),
+		})
+		tx.Wake(news)
+		return err
+	})
+}
+
 func (q *Queue) later(ctx context.Context, j Job, due time.Time, attempt int, why string) error {
 	return q.db.Tx(ctx, func(tx *store.Tx) error {
 		_, err := sqlc.New(tx).LaterJob(ctx, sqlc.LaterJobParams{
@@ -344,7 +401,8 @@ func backoff(attempt int) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(d)/10)) // #nosec G404 -- jitter, not a secret
 }
 
-// Run works with n workers until ctx ends, then lets the running jobs end.
+// Run works with n workers until ctx ends. Then it takes no more jobs, and those
+// that run end or are handed over: nothing of this worker's stays leased.
 func (q *Queue) Run(ctx context.Context, n int) error {
 	if err := q.Start(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -357,12 +415,40 @@ func (q *Queue) Run(ctx context.Context, n int) error {
 			q.log.Error("worker name not given free", "error", err)
 		}
 	}()
+	due, unwatch := q.db.Watch(news)
+	defer unwatch()
 	var loops sync.WaitGroup
+	loops.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-due:
+				q.Poke()
+			}
+		}
+	})
 	for _, kind := range q.urgent {
 		loops.Go(func() { q.loop(ctx, 4, kind) })
 	}
 	q.loop(ctx, n, "")
 	loops.Wait()
+	return q.freeOwn(context.WithoutCancel(ctx))
+}
+
+// freeOwn gives free what was claimed in the very moment of the stop: nothing of
+// ours runs any more.
+func (q *Queue) freeOwn(ctx context.Context) error {
+	err := q.db.Tx(ctx, func(tx *store.Tx) error {
+		n, err := sqlc.New(tx).FreeOwn(ctx, q.worker)
+		if n > 0 {
+			tx.Wake(news)
+		}
+		return err
+	})
+	if err != nil {
+		q.log.Warn("leases not given free; another replica takes over when they end", "error", err)
+	}
 	return nil
 }
 
@@ -381,7 +467,11 @@ func (q *Queue) loop(ctx context.Context, n int, kind string) {
 			if ctx.Err() != nil {
 				break
 			}
-			q.log.Error("no job could be claimed", "error", err)
+			level := slog.LevelError
+			if store.IsAway(err) {
+				level = slog.LevelWarn
+			}
+			q.log.Log(ctx, level, "no job could be claimed", "error", err)
 		}
 		for _, j := range jobs {
 			free <- struct{}{}

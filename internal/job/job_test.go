@@ -324,3 +324,32 @@ func TestAnUrgentKindDoesNotQueueBehindOthers(t *testing.T) {
 	close(release)
 	run.Wait()
 }
+
+// A process that stops gives its work away at once: another replica need not wait
+// for the end of a lease, and no try is counted.
+func TestAStoppingProcessHandsItsJobOver(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := newClock()
+		a, b := queue(db, "a", c), queue(db, "b", c)
+		ctx, stop := context.WithCancel(t.Context())
+		a.Handle("work", func(ctx context.Context, _ job.Job) error {
+			if job.Stopping(ctx) {
+				t.Error("it stops before it was asked to")
+			}
+			stop()
+			if !job.Stopping(ctx) || ctx.Err() != nil {
+				t.Error("the handler is not told, or is broken off in the middle")
+			}
+			return job.ErrStopping
+		})
+		tries := 0
+		b.Handle("work", func(_ context.Context, j job.Job) error { tries = j.Attempt; return nil })
+		add(t, db, a, "x")
+		if err := a.Run(ctx, 2); err != nil {
+			t.Fatal(err)
+		}
+		if !once(t, b) || tries != 1 {
+			t.Errorf("the other one got it as try %d, want 1 (0: not at all)", tries)
+		}
+	})
+}

@@ -30,6 +30,9 @@ UPDATE job SET done_at = @now, fence = fence + 1 WHERE kind = @kind AND key = @k
 -- name: FreeWorker :execrows
 UPDATE job SET leased_until = 0 WHERE worker LIKE @name AND worker <> @worker AND leased_until > 0 AND done_at IS NULL;
 
+-- name: FreeOwn :execrows
+UPDATE job SET leased_until = 0 WHERE worker = @worker AND leased_until > 0 AND done_at IS NULL;
+
 -- name: OpenJobs :many
 SELECT * FROM job WHERE done_at IS NULL ORDER BY due_at, id;
 

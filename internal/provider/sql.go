@@ -59,11 +59,20 @@ func (v *Inventory) Change(ctx context.Context, tx *store.Tx, id ID, by string, 
 		Account: string(p.Account), Tenant: p.Tenant, TenantID: p.TenantID, Domain: p.Domain, Subscription: p.Subscription,
 		ChangedAt: store.Micros(v.now()), ChangedBy: by,
 	})
+	tx.Wake(topic(id))
 	return err
 }
 
+// topic names a provider for whoever watches it.
+func topic(id ID) string { return "provider:" + string(id) }
+
+// Watch tells when there may be something new about a provider, whichever process
+// wrote it; see store.DB.Watch.
+func (v *Inventory) Watch(id ID) (changed <-chan struct{}, stop func()) { return v.db.Watch(topic(id)) }
+
 // Touch tells the pages of a provider that there is something new.
 func (v *Inventory) Touch(ctx context.Context, tx *store.Tx, id ID) error {
+	tx.Wake(topic(id))
 	return sqlc.New(tx).TouchProvider(ctx, string(id))
 }
 
@@ -188,6 +197,7 @@ func (v *Inventory) Log(ctx context.Context, tx *store.Tx, id ID, level int, ste
 	if err != nil {
 		return err
 	}
+	tx.Wake(topic(id))
 	return q.TouchProvider(ctx, string(id))
 }
 

@@ -47,6 +47,9 @@ const (
 // confirmed intent comes back as done; nothing is sent then.
 func (w *work) intend(ctx context.Context, scope, name string) (intent, error) {
 	var in intent
+	if job.Stopping(ctx) {
+		return in, job.ErrStopping // nothing is begun that another replica would have to doubt
+	}
 	err := w.tx(ctx, func(tx *store.Tx) error {
 		q := sqlc.New(tx)
 		now := w.r.now()

@@ -157,6 +157,9 @@ var steps = map[Step]func(*work, context.Context) error{
 func (r *Runner) advance(ctx context.Context, j job.Job) error {
 	moved := false
 	for {
+		if job.Stopping(ctx) {
+			return job.ErrStopping
+		}
 		w, err := r.pickUp(ctx, j)
 		if err != nil {
 			return err
@@ -323,6 +326,8 @@ func (w *work) judge(ctx context.Context, err error) error {
 	switch {
 	case err == nil, errors.Is(err, job.ErrFenced), ctx.Err() != nil:
 		return err
+	case errors.Is(err, job.ErrStopping), store.IsAway(err) && azure.AsError(err) == nil:
+		return err // another replica goes on; a database that comes back is no fault of the step
 	case errors.Is(err, errCancelled):
 		return job.Wait{Until: w.r.now(), Why: "cancelled"}
 	case errors.As(err, &person):

@@ -9,7 +9,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,9 +16,9 @@ import (
 	"causeway/internal/fault"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
-	"github.com/pressly/goose/v3"
+	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
 )
 
@@ -39,38 +38,61 @@ type DB struct {
 	write, read *sql.DB
 	lite        bool
 	lock        *fileLock
+	config      *pgx.ConnConfig // of PostgreSQL
+	wakes       *wakes
+	closed      chan struct{} // on PostgreSQL: ends what runs beside
 }
 
 // Tx is one transaction. On SQLite it is the only writer while it lives: no
 // network call inside, and no second transaction.
 type Tx struct {
 	conn
+	wakes *wakes
 	after []func()
 }
 
 // Open opens the database behind url, which is a file name (SQLite) or
-// postgres://… , and brings its tables to the newest version. A second process
-// on the same SQLite file is refused, because it would not see our leases.
+// postgres://… , and brings its tables to the newest version; newer ones stay as
+// they are. A second process on the same SQLite file is refused, because it would
+// not see our leases.
 func Open(ctx context.Context, url string) (*DB, error) {
+	return OpenAt(ctx, url, 0)
+}
+
+// OpenAt brings the tables to a version only, 0 = the newest: for a restore, which
+// fills them as they were when the backup was taken.
+func OpenAt(ctx context.Context, url string, version int64) (*DB, error) {
 	db, err := open(url)
 	if err != nil {
 		return nil, err
 	}
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrate(ctx, version); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }
 
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") || strings.Contains(url, "host=")
+}
+
+// connectTime is how long a connection to PostgreSQL may take to be made, where
+// the address names no connect_timeout: a page would rather say that it is away.
+const connectTime = 5 * time.Second
+
 func open(url string) (*DB, error) {
-	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") || strings.Contains(url, "host=") {
-		p, err := sql.Open("pgx", url)
+	if isPostgres(url) {
+		c, err := pgx.ParseConfig(url)
 		if err != nil {
-			return nil, fmt.Errorf("open PostgreSQL: %w", err)
+			return nil, fault.Field("database", "This is no address of a PostgreSQL database.", "Write it like postgres://user:password@host/name.") // err may hold the password
 		}
+		if c.ConnectTimeout == 0 {
+			c.ConnectTimeout = connectTime
+		}
+		p := stdlib.OpenDB(*c)
 		p.SetMaxOpenConns(20)
 		p.SetMaxIdleConns(10)
-		return &DB{write: p, read: p}, nil
+		return &DB{write: p, read: p, config: c, wakes: newWakes(c), closed: make(chan struct{})}, nil
 	}
 	file := strings.TrimPrefix(url, "sqlite:")
 	lock, err := lockFile(file + ".lock")
@@ -88,30 +110,15 @@ func open(url string) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("open SQLite file %s: %w", file, err), w.Close(), lock.Close())
 	}
 	r.SetMaxOpenConns(8)
-	return &DB{write: w, read: r, lite: true, lock: lock}, nil
-}
-
-func (db *DB) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	dialect := goose.DialectPostgres
-	if db.lite {
-		dialect = goose.DialectSQLite3
-	}
-	p, err := goose.NewProvider(dialect, db.write, files)
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the database: %w", err)
-	}
-	return nil
+	return &DB{write: w, read: r, lite: true, lock: lock, wakes: newWakes(nil)}, nil
 }
 
 // Close ends all connections and gives the file free.
 func (db *DB) Close() error {
+	if db.closed != nil {
+		close(db.closed)
+		db.wakes.close()
+	}
 	err := db.write.Close()
 	if db.read != db.write {
 		err = errors.Join(err, db.read.Close())
@@ -136,7 +143,7 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	tx := &Tx{conn: conn{raw, db.lite}}
+	tx := &Tx{conn: conn{raw, db.lite}, wakes: db.wakes}
 	defer func() { _ = raw.Rollback() }() // after a commit it does nothing
 	if err := f(tx); err != nil {
 		return err

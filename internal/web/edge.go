@@ -79,7 +79,7 @@ func (s *Server) edge(rt route) http.Handler {
 			err = rt.handle(v)
 		}
 		if err != nil {
-			s.refuse(v, err)
+			s.refuse(v, store.Known(err))
 		}
 	}))
 }
@@ -155,6 +155,9 @@ func (s *Server) resume(v *visit) error {
 func (s *Server) refuse(v *visit, err error) {
 	code := statusOf(err)
 	f := fault.Of(err)
+	if cause := errors.Unwrap(f); f != nil && store.IsAway(cause) {
+		s.Log.Warn("the database is away", "request", reference(v.r), "error", cause)
+	}
 	if code == http.StatusInternalServerError {
 		if v.ctx().Err() != nil {
 			return // the person has left

@@ -13,13 +13,14 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/provider"
 	"causeway/internal/provision"
+	"causeway/internal/store"
 	"causeway/internal/web/ui"
 )
 
-// Figures of the progress stream. Asking for the version is one look into an
-// index, so three a second of each watcher cost less than a missed step.
+// Figures of the progress stream. It is told when something changes, in whichever
+// process; that may get lost, so it also asks. Asking is one look into an index.
 const (
-	streamAsk   = 300 * time.Millisecond
+	streamAsk   = 2 * time.Second
 	streamSpeak = 15 * time.Second // proxies cut what is silent for a minute
 )
 
@@ -77,7 +78,8 @@ func ended(s provider.State) bool {
 
 // events: GET /providers/{id}/events?state= streams the body of the progress
 // page, whole, at each change. It ends when the state is another one than the
-// page was made for: the page then fetches its panel.
+// page was made for: the page then fetches its panel. It also ends when this
+// process stops: the page connects again, to another replica.
 func (s *Server) events(v *visit) error {
 	id := provider.ID(v.r.PathValue("id"))
 	p, err := s.Providers.Get(v.ctx(), v.me, id)
@@ -91,6 +93,8 @@ func (s *Server) events(v *visit) error {
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no")
 	shown := v.form("state")
+	changed, unwatch := s.Providers.Watch(id)
+	defer unwatch()
 	ask, speak := time.NewTicker(streamAsk), time.NewTicker(streamSpeak)
 	defer ask.Stop()
 	defer speak.Stop()
@@ -98,7 +102,13 @@ func (s *Server) events(v *visit) error {
 	var last string
 	for {
 		if p.Version != sent {
-			if last, err = s.sendBody(v, p, last); err != nil {
+			if last, err = s.sendBody(v, p, last); store.IsAway(err) {
+				if !s.soon(v) {
+					return nil
+				}
+				continue
+			}
+			if err != nil {
 				return s.brokenStream(v, err)
 			}
 			sent = p.Version
@@ -114,25 +124,49 @@ func (s *Server) events(v *visit) error {
 		select {
 		case <-v.ctx().Done():
 			return nil
+		case <-s.Closing:
+			return nil
 		case <-speak.C:
-			if err := s.heartbeat(v, &p, &last); err != nil {
-				return s.brokenStream(v, err)
-			}
-			if rc.Flush() != nil { // the person has left
+			err = s.heartbeat(v, &p, &last)
+			if err == nil && rc.Flush() != nil { // the person has left
 				return nil
 			}
+		case <-changed:
+			p, err = s.newer(v, p)
 		case <-ask.C:
-			version, _, err := s.Providers.Version(v.ctx(), id)
-			if err != nil {
-				return s.brokenStream(v, err)
-			}
-			if version != sent {
-				if p, err = s.Providers.Get(v.ctx(), v.me, id); err != nil {
-					return s.brokenStream(v, err)
-				}
-			}
+			p, err = s.newer(v, p)
+		}
+		if err != nil && !store.IsAway(err) { // a database that is being restarted is asked again
+			return s.brokenStream(v, err)
 		}
 	}
+}
+
+// soon waits a moment for a database that is away; false: the stream ends.
+func (s *Server) soon(v *visit) bool {
+	t := time.NewTimer(streamAsk)
+	defer t.Stop()
+	select {
+	case <-v.ctx().Done():
+		return false
+	case <-s.Closing:
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// newer gives the provider as it is now, if it changed.
+func (s *Server) newer(v *visit, p provider.Provider) (provider.Provider, error) {
+	version, _, err := s.Providers.Version(v.ctx(), p.ID)
+	if err != nil || version == p.Version {
+		return p, err
+	}
+	now, err := s.Providers.Get(v.ctx(), v.me, p.ID)
+	if err != nil {
+		return p, err
+	}
+	return now, nil
 }
 
 // heartbeat keeps the connection and the estimate alive, and ends the stream of

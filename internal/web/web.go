@@ -47,6 +47,7 @@ type Parts struct {
 
 	Simulated string          // "Simulated Microsoft · 20× speed"; empty at the real one
 	Demo      []ui.DemoSignIn // the demo's people, shown at the sign-in; nobody elsewhere
+	Closing   <-chan struct{} // closed when this process stops: streams end; nil: never
 	Health    func() []Health // how the partner's connection is; nil: not shown
 }
 
