@@ -51,6 +51,8 @@ type Parts struct {
 	PublicURL  string
 	Version    string
 
+	Closing <-chan struct{} // closed when this process stops: waiting calls are answered; nil: never
+
 	// Doctor checks everything outside of the program; nil = not offered.
 	Doctor func(context.Context) []Check
 }

@@ -212,8 +212,9 @@ func (s *Server) listProviders(ctx context.Context, a account.Actor, in *provide
 	return Page[Provider]{each(list, viewProvider), next}, err
 }
 
-// changeEvery is how often a waiting call looks: a row read by its key.
-const changeEvery = 150 * time.Millisecond
+// changeEvery is how often a waiting call looks, if it is told nothing: a row read
+// by its key.
+const changeEvery = time.Second
 
 func (s *Server) progress(ctx context.Context, a account.Actor, in *progressIn) (Progress, error) {
 	id := provider.ID(in.ID)
@@ -241,6 +242,8 @@ func (s *Server) progress(ctx context.Context, a account.Actor, in *progressIn) 
 func (s *Server) awaitChange(ctx context.Context, id provider.ID, since int64, most time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
+	changed, unwatch := s.Providers.Watch(id)
+	defer unwatch()
 	tick := time.NewTicker(changeEvery)
 	defer tick.Stop()
 	for {
@@ -254,6 +257,9 @@ func (s *Server) awaitChange(ctx context.Context, id provider.ID, since int64, m
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.Closing:
+			return nil
+		case <-changed:
 		case <-tick.C:
 		}
 	}

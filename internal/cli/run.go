@@ -103,9 +103,16 @@ func complain(w io.Writer, err error) {
 	}
 }
 
-// Version is the commit that this program was built from, "(devel)" outside of
-// a repository.
+// release is the version's name, if it has one: set by the linker,
+// -X causeway/internal/cli.release=….
+var release string
+
+// Version is the release's name, else the commit that this program was built from;
+// "(devel)" outside of a repository.
 func Version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(devel)"

@@ -162,7 +162,7 @@ func (a *App) apiParts() api.Parts {
 	p := api.Parts{
 		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, People: a.People, Settings: a.Settings, Providers: a.Providers, Provision: a.Provision,
 		Terms: a.Terms, Signatures: a.Signatures, Signer: a.Signer, Guard: a.Guard, Desk: a.Desk, Mail: a.Mail, Custody: a.Custody,
-		PublicURL: a.Config.PublicURL, Version: Version(),
+		PublicURL: a.Config.PublicURL, Version: Version(), Closing: a.closing,
 	}
 	if a.Config.worker() {
 		p.Doctor = a.Doctor

@@ -32,6 +32,8 @@ type world struct {
 	procs  []*process
 	http   *http.Client // trusts the simulator
 	fresh  bool         // the folder is ours and goes with us
+
+	program string // what is started; "" = this program itself
 }
 
 // process is one that we started.
@@ -58,7 +60,28 @@ type worldConfig struct {
 }
 
 // startWorld starts both and waits until both answer.
-func startWorld(ctx context.Context, c worldConfig) (w *world, err error) {
+func startWorld(ctx context.Context, c worldConfig) (*world, error) {
+	w, err := startSim(ctx, c)
+	if err != nil {
+		return w, err
+	}
+	ready := filepath.Join(w.dir, "server-ready")
+	_ = os.Remove(ready)
+	args := append([]string{"serve", "--listen", firstOf(c.listen, "127.0.0.1:0"), "--ready-file", ready}, w.serveArgs(c)...)
+	if err := w.start(ctx, c.log, "server", ready, args...); err != nil {
+		w.stop()
+		return w, err
+	}
+	b, err := os.ReadFile(ready) // #nosec G304 -- our own file
+	if err != nil {
+		w.stop()
+	}
+	w.server = strings.TrimSpace(string(b))
+	return w, err
+}
+
+// startSim starts the simulator alone: servers come later, see replica.
+func startSim(ctx context.Context, c worldConfig) (w *world, err error) {
 	w = &world{dir: c.dir}
 	defer func() {
 		if err != nil {
@@ -95,15 +118,7 @@ func startWorld(ctx context.Context, c worldConfig) (w *world, err error) {
 		return w, err
 	}
 	w.db = firstOf(c.database, filepath.Join(w.dir, "state.db"))
-	ready = filepath.Join(w.dir, "server-ready")
-	_ = os.Remove(ready)
-	args := append([]string{"serve", "--listen", firstOf(c.listen, "127.0.0.1:0"), "--ready-file", ready}, w.serveArgs(c)...)
-	if err := w.start(ctx, c.log, "server", ready, args...); err != nil {
-		return w, err
-	}
-	b, err = os.ReadFile(ready) // #nosec G304 -- our own file
-	w.server = strings.TrimSpace(string(b))
-	return w, err
+	return w, nil
 }
 
 func (w *world) serveArgs(c worldConfig) []string {
@@ -132,6 +147,7 @@ func (w *world) start(ctx context.Context, log io.Writer, name, ready string, ar
 	if err != nil {
 		return err
 	}
+	self = firstOf(w.program, self)
 	p := &process{name: name, cmd: exec.CommandContext(context.WithoutCancel(ctx), self, args...), log: &bytes.Buffer{}, done: make(chan struct{})} // #nosec G204 -- this program itself
 	var out io.Writer = p.log
 	if log != nil {

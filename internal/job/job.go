@@ -285,42 +285,60 @@ func (q *Queue) do(ctx context.Context, j Job) {
 
 	defer cancel(nil)
 
-	// A stop of the process must not lose what comes next.
-	after := context.WithoutCancel(ctx)
-	var wait Wait
-	switch {
-	case errors.Is(err, ErrFenced):
-		log.Warn("job lost its lease; its writes were rolled back")
+	// A stop of the process must not lose what comes next, nor a database that is
+	// away for less than a lease: whoever takes over later would have to wait for it.
+	after, end := context.WithTimeout(context.WithoutCancel(ctx), Lease)
+	defer end()
+	next := q.next(after, ctx, work, j, err, log)
+	if next == nil {
 		return
-	case err == nil:
-		log.Debug("job done")
-		err = q.db.Tx(after, func(tx *store.Tx) error {
-			if err := q.Finish(after, tx, j); !errors.Is(err, ErrFenced) {
-				return err
-			}
-			return nil // the handler finished it in its own transaction
-		})
-	case errors.Is(err, ErrStopping), ctx.Err() != nil && errors.Is(context.Cause(work), ErrStopping):
-		log.Info("job handed over", "error", err)
-		err = q.handOver(after, j)
-	case errors.As(err, &wait):
-		log.Debug("job waits", "until", wait.Until, "why", wait.Why)
-		err = q.later(after, j, wait.Until, 0, wait.Why)
-	default:
-		d := backoff(j.Attempt)
-		if f := fault.Of(err); f != nil && f.After > 0 {
-			d = f.After
+	}
+	for err = next(); store.IsAway(err) && after.Err() == nil; err = next() {
+		select {
+		case <-after.Done():
+		case <-time.After(Lease / 40):
 		}
-		if fault.KindOf(err) == "" && !store.IsAway(err) {
-			log.Error("job failed", "error", err, "again_in", d)
-		} else {
-			log.Warn("job will be tried again", "error", err, "again_in", d)
-		}
-		err = q.later(after, j, q.now().Add(d), j.Attempt, err.Error())
 	}
 	if err != nil {
 		log.Error("job state not written; it runs again after its lease", "error", err)
 	}
+}
+
+// next logs how a job ended, and gives what has to be written about it; nil if
+// that is another worker's affair.
+func (q *Queue) next(ctx, run, work context.Context, j Job, err error, log *slog.Logger) func() error {
+	var wait Wait
+	switch {
+	case errors.Is(err, ErrFenced):
+		log.Warn("job lost its lease; its writes were rolled back")
+		return nil
+	case err == nil:
+		log.Debug("job done")
+		return func() error {
+			return q.db.Tx(ctx, func(tx *store.Tx) error {
+				if err := q.Finish(ctx, tx, j); !errors.Is(err, ErrFenced) {
+					return err
+				}
+				return nil // the handler finished it in its own transaction
+			})
+		}
+	case errors.Is(err, ErrStopping), run.Err() != nil && errors.Is(context.Cause(work), ErrStopping):
+		log.Info("job handed over", "error", err)
+		return func() error { return q.handOver(ctx, j) }
+	case errors.As(err, &wait):
+		log.Debug("job waits", "until", wait.Until, "why", wait.Why)
+		return func() error { return q.later(ctx, j, wait.Until, 0, wait.Why) }
+	}
+	d := backoff(j.Attempt)
+	if f := fault.Of(err); f != nil && f.After > 0 {
+		d = f.After
+	}
+	if fault.KindOf(err) == "" && !store.IsAway(err) {
+		log.Error("job failed", "error", err, "again_in", d)
+	} else {
+		log.Warn("job will be tried again", "error", err, "again_in", d)
+	}
+	return func() error { return q.later(ctx, j, q.now().Add(d), j.Attempt, err.Error()) }
 }
 
 // late cancels a handler that has not come to an end within the grace.

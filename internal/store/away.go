@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -33,11 +35,17 @@ func IsAway(err error) bool {
 	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, pgconn.ErrConnClosed) {
 		return true
 	}
-	var driver interface {
-		error
-		SafeToRetry() bool // whatever comes from the driver's connection; a request's own broken body has none
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
 	}
-	return errors.As(err, &driver) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	// A connection that breaks in the middle: sometimes the driver says so, sometimes
+	// the system. Whose own request breaks off likewise is not there to read it.
+	var connection interface {
+		error
+		SafeToRetry() bool
+	}
+	var network *net.OpError
+	return errors.As(err, &connection) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // Known gives err as something that the caller can act on, if it says that the

@@ -155,8 +155,8 @@ func (s *Server) resume(v *visit) error {
 func (s *Server) refuse(v *visit, err error) {
 	code := statusOf(err)
 	f := fault.Of(err)
-	if cause := errors.Unwrap(f); f != nil && store.IsAway(cause) {
-		s.Log.Warn("the database is away", "request", reference(v.r), "error", cause)
+	if f != nil && store.IsAway(f.Unwrap()) {
+		s.Log.Warn("the database is away", "request", reference(v.r), "error", f.Unwrap())
 	}
 	if code == http.StatusInternalServerError {
 		if v.ctx().Err() != nil {
