@@ -271,19 +271,19 @@ func (q *Queue) claim(ctx context.Context, batch int, kind string) ([]Job, error
 func (q *Queue) do(ctx context.Context, j Job) {
 	start := time.Now()
 	work, cancel := context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), stopping{}, ctx))
+	defer cancel(nil)
 	stop := make(chan struct{})
 	var beside sync.WaitGroup
 	beside.Go(func() { q.renew(work, j, stop, cancel) })
 	beside.Go(func() { late(ctx, stop, cancel) })
+	done := sync.OnceFunc(func() { close(stop); beside.Wait() })
+	defer done() // also if the handler ends its goroutine
 	err := q.call(work, j)
-	close(stop)
-	beside.Wait()
+	done()
 	if cause := context.Cause(work); errors.Is(cause, ErrFenced) {
 		err = ErrFenced
 	}
 	log := q.log.With("job", j.Kind, "key", j.Key, "attempt", j.Attempt, "took", time.Since(start).Round(time.Microsecond))
-
-	defer cancel(nil)
 
 	// A stop of the process must not lose what comes next, nor a database that is
 	// away for less than a lease: whoever takes over later would have to wait for it.
