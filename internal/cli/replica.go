@@ -18,6 +18,7 @@ type replica struct {
 	name  string
 	url   string // http://127.0.0.1:port
 	extra []string
+	env   []string // variables of its next start
 	p     *process
 }
 
@@ -33,10 +34,13 @@ func (r *replica) start(ctx context.Context) error {
 	_ = os.Remove(ready)
 	args := append([]string{"serve"}, r.w.serveArgs(r.c)...)
 	args = append(args, "--worker-name", r.name, "--listen", firstOf(strings.TrimPrefix(r.url, "http://"), "127.0.0.1:0"), "--ready-file", ready)
-	if err := r.w.start(ctx, r.c.log, r.name, ready, append(args, r.extra...)...); err != nil {
+	p, err := r.w.launch(ctx, r.c.log, r.env, r.name, ready, append(args, r.extra...)...)
+	if p != nil {
+		r.p = p
+	}
+	if err != nil {
 		return err
 	}
-	r.p = r.w.procs[len(r.w.procs)-1]
 	b, err := os.ReadFile(ready) // #nosec G304 -- our own file
 	r.url = strings.TrimSpace(string(b))
 	if r.w.server == "" {
@@ -51,6 +55,8 @@ func (r *replica) end(ctx context.Context) error {
 	select {
 	case <-r.p.done:
 	case <-time.After(30 * time.Second):
+		_ = r.p.cmd.Process.Signal(syscall.SIGQUIT) // it tells what every goroutine waits for
+		<-r.p.done
 		return fmt.Errorf("%s does not stop\n%s", r.name, r.p.log)
 	case <-ctx.Done():
 		return ctx.Err()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"causeway/internal/fault"
 	"causeway/internal/torture"
 )
 
@@ -34,7 +36,8 @@ type tortureResult struct {
 	StuckAlarmed   int                      `json:"stuck_alarmed"` // and the staff were told
 	StuckSilent    int                      `json:"stuck_silent"`  // stuck or unfinished, and nobody was told, or nobody planted it
 	Kills          int                      `json:"kills"`
-	Pauses         int                      `json:"pauses"` // workers held for twice their lease
+	NotKilled      int                      `json:"points_not_reached"` // places where a process was to die and none came by
+	Pauses         int                      `json:"pauses"`             // workers held for twice their lease
 	Jumps          int                      `json:"clock_jumps"`
 	Restarts       int                      `json:"database_restarts"`
 	Faults         int                      `json:"faults"`      // calls that were answered wrongly, late or never
@@ -110,6 +113,7 @@ func (r *tortureResult) add(x tortureResult) {
 	r.StuckAlarmed += x.StuckAlarmed
 	r.StuckSilent += x.StuckSilent
 	r.Kills += x.Kills
+	r.NotKilled += x.NotKilled
 	r.Pauses += x.Pauses
 	r.Jumps += x.Jumps
 	r.Restarts += x.Restarts
@@ -130,6 +134,9 @@ func (r *tortureResult) add(x tortureResult) {
 }
 
 func (c *tortureCmd) Run(ctx context.Context, std Std) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	var total tortureResult
@@ -167,12 +174,33 @@ func (c *tortureCmd) Run(ctx context.Context, std Std) error {
 	return nil
 }
 
+// check refuses what cannot be run.
+func (c *tortureCmd) check() error {
+	for _, k := range c.Kinds {
+		if !slices.Contains(torture.Kinds, torture.Kind(k)) {
+			return fault.Field("kinds", fmt.Sprintf("There is no kind %q.", k), "Use some of: "+kindNames()+".")
+		}
+	}
+	switch {
+	case c.N < 1 || c.Seeds < 1:
+		return fault.Field("onboardings", "Nothing is asked for.", "Use at least one onboarding and one seed.")
+	case c.Fast && (c.Database != "" || c.Replicas > 1):
+		return fault.Field("fast", "The fast mode has two workers on SQLite, in this process.", "Leave --database and --replicas out, or --fast.")
+	case c.Replicas > 1 && (c.Database == "" || c.Database == "sqlite"):
+		return fault.Field("replicas", "Several processes cannot share an SQLite file.", "Use --database postgres.")
+	}
+	if c.Database == "sqlite" {
+		c.Database = ""
+	}
+	return nil
+}
+
 // one runs one plan.
 func (c *tortureCmd) one(ctx context.Context, plan torture.Plan) (tortureResult, error) {
 	if c.Fast {
 		return tortureFast(ctx, plan)
 	}
-	return tortureResult{}, fmt.Errorf("not yet")
+	return tortureLive(ctx, plan, c.Database, c.Replicas)
 }
 
 // command is the one that repeats a seed.

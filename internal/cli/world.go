@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ type world struct {
 	procs  []*process
 	http   *http.Client // trusts the simulator
 	fresh  bool         // the folder is ours and goes with us
+	mu     sync.Mutex   // of procs
 
 	program string // what is started; "" = this program itself
 }
@@ -57,6 +59,7 @@ type worldConfig struct {
 	workers  int
 	calls    int       // length of the simulator's call log; 0 = its default
 	log      io.Writer // of both; nil = kept, and shown if something fails
+	simArgs  []string  // further arguments of the simulator
 }
 
 // startWorld starts both and waits until both answer.
@@ -102,8 +105,11 @@ func startSim(ctx context.Context, c worldConfig) (w *world, err error) {
 	if c.calls == 0 {
 		c.calls = 20_000
 	}
-	err = w.start(ctx, c.log, "simulator", ready, "sim", "--call-limit", fmt.Sprint(c.calls), "--listen", firstOf(c.simAddr, "127.0.0.1:0"), "--plain-listen", firstOf(c.simPlain, "127.0.0.1:0"),
-		"--ca-file", ca, "--profile", c.profile, "--factor", fmt.Sprint(c.factor), "--ready-file", ready, "--quiet")
+	args := append([]string{
+		"sim", "--call-limit", fmt.Sprint(c.calls), "--listen", firstOf(c.simAddr, "127.0.0.1:0"), "--plain-listen", firstOf(c.simPlain, "127.0.0.1:0"),
+		"--ca-file", ca, "--profile", c.profile, "--factor", fmt.Sprint(c.factor), "--ready-file", ready, "--quiet",
+	}, c.simArgs...)
+	err = w.start(ctx, c.log, "simulator", ready, args...)
 	if err != nil {
 		return w, err
 	}
@@ -143,9 +149,16 @@ func simulated(c worldConfig) string {
 
 // start runs this program with other arguments and waits for its ready file.
 func (w *world) start(ctx context.Context, log io.Writer, name, ready string, args ...string) error {
+	_, err := w.launch(ctx, log, nil, name, ready, args...)
+	return err
+}
+
+// launch is start with further variables; it gives the process also if that died
+// before it was ready.
+func (w *world) launch(ctx context.Context, log io.Writer, env []string, name, ready string, args ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	self = firstOf(w.program, self)
 	p := &process{name: name, cmd: exec.CommandContext(context.WithoutCancel(ctx), self, args...), log: &bytes.Buffer{}, done: make(chan struct{})} // #nosec G204 -- this program itself
@@ -155,23 +168,25 @@ func (w *world) start(ctx context.Context, log io.Writer, name, ready string, ar
 	}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true} // no child outlives us, and Ctrl-C reaches them through us
-	p.cmd.Env = append(os.Environ(), "GODEBUG="+os.Getenv("GODEBUG"))
+	p.cmd.Env = append(append(os.Environ(), "GODEBUG="+os.Getenv("GODEBUG")), env...)
 	if err := p.cmd.Start(); err != nil {
-		return fmt.Errorf("start the %s: %w", name, err)
+		return nil, fmt.Errorf("start the %s: %w", name, err)
 	}
+	w.mu.Lock()
 	w.procs = append(w.procs, p)
+	w.mu.Unlock()
 	go func() { p.err = p.cmd.Wait(); close(p.done) }()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if _, err := os.Stat(ready); err == nil {
-			return nil
+			return p, nil
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("the %s ended at its start: %w\n%s", name, p.err, p.log)
+			return p, fmt.Errorf("the %s ended at its start: %w\n%s", name, p.err, p.log)
 		case <-ctx.Done():
-			return ctx.Err()
+			return p, ctx.Err()
 		case <-tick.C:
 		}
 	}

@@ -9,24 +9,32 @@ import (
 	"syscall"
 )
 
-// killAt is the place where this process kills itself, for the crash tests:
-// CAUSEWAY_KILL=name#3 dies, as by kill -9, when the point "name" is reached for
-// the third time; CAUSEWAY_KILL=? lists the points on standard error as they are
-// reached. Without the variable a point costs one comparison.
-var killAt, killHit = parseKill(os.Getenv("CAUSEWAY_KILL"))
+// deaths are the places where this process kills itself, for the crash tests:
+// CAUSEWAY_KILL=name#3,other#1 dies, as by kill -9, when the point "name" is
+// reached for the third time or "other" for the first, whichever comes first, and
+// says so on standard error; CAUSEWAY_KILL=? lists the points as they are reached.
+// Without the variable a point costs one comparison.
+var deaths, listing = parseKill(os.Getenv("CAUSEWAY_KILL"))
 
 var hits struct {
 	sync.Mutex
-	n int
+	of map[string]int
 }
 
-func parseKill(s string) (string, int) {
-	name, count, _ := strings.Cut(s, "#")
-	n, err := strconv.Atoi(count)
-	if err != nil || n < 1 {
-		n = 1
+func parseKill(s string) (map[string]int, bool) {
+	if s == "" || s == "?" {
+		return nil, s == "?"
 	}
-	return name, n
+	m := map[string]int{}
+	for one := range strings.SplitSeq(s, ",") {
+		name, count, _ := strings.Cut(one, "#")
+		n, err := strconv.Atoi(count)
+		if err != nil || n < 1 {
+			n = 1
+		}
+		m[name] = n
+	}
+	return m, false
 }
 
 // hook is what OnPoint was given.
@@ -49,15 +57,20 @@ func Point(name string) {
 	if f := hook.Load(); f != nil {
 		(*f)(name)
 	}
-	if killAt == "?" {
+	if listing {
 		_, _ = os.Stderr.WriteString("point " + name + "\n")
 	}
-	if killAt == "" || name != killAt {
+	at := deaths[name]
+	if at == 0 {
 		return
 	}
 	hits.Lock()
 	defer hits.Unlock()
-	if hits.n++; hits.n == killHit {
+	if hits.of == nil {
+		hits.of = map[string]int{}
+	}
+	if hits.of[name]++; hits.of[name] == at {
+		_, _ = os.Stderr.WriteString("killed at " + name + "\n")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // the signal is on its way; nothing more may happen
 	}

@@ -16,6 +16,7 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/provider"
+	"causeway/internal/provision"
 	"causeway/internal/seal"
 	"causeway/internal/sim"
 	"causeway/internal/store"
@@ -123,8 +124,15 @@ func prepare(t *testing.T) (victim, *sim.Server) {
 func TestKilledAnywhereAndStartedAgain(t *testing.T) {
 	v, _ := prepare(t)
 	points, _ := v.run(t, "?")
-	if len(points) < 50 {
-		t.Fatalf("only %d points: %v", len(points), points)
+	for _, p := range provision.Points() {
+		if !slices.Contains(points, p) {
+			t.Errorf("the point %s is not reached", p)
+		}
+	}
+	for _, p := range points {
+		if !slices.Contains(provision.Points(), p) {
+			t.Errorf("the point %s is not listed", p)
+		}
 	}
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {

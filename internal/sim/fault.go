@@ -151,8 +151,11 @@ func (f *faults) draw(r *route, path string, now time.Time) []Fault {
 // matches compares the pattern with the route's template and with the real path.
 // Parameter names do not count: {} and {customer} are the same.
 func (x *Fault) matches(r *route, path string) bool {
+	if r.service == serviceControl {
+		return false
+	}
 	if x.On == "*" {
-		return r.service != serviceControl
+		return true
 	}
 	method, pattern, found := strings.Cut(x.On, " ")
 	if !found {

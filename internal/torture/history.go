@@ -33,6 +33,7 @@ type History struct {
 	Wanted   map[int]string    // what a case must end as, where it differs from the plan
 	Sweep    []string          // differences that are left after the sweep
 	Unclean  int               // differences before it
+	Faults   int               // calls that Microsoft answered wrongly, late or never
 	Notes    map[string]string // reasons for a failed test: provider id → its log
 }
 

@@ -1,0 +1,766 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"causeway/internal/api"
+	"causeway/internal/demo"
+	"causeway/internal/fault"
+	"causeway/internal/job"
+	"causeway/internal/provider"
+	"causeway/internal/provision"
+	"causeway/internal/seal"
+	"causeway/internal/sim"
+	"causeway/internal/store"
+	"causeway/internal/store/pgserver"
+	"causeway/internal/torture"
+)
+
+// siege is torture with real processes: a simulator, one or more servers that are
+// killed and stopped by the system, a database that is killed as well, and people
+// who press again when a page does not come.
+type siege struct {
+	plan     torture.Plan
+	rand     *rand.Rand
+	w        *world
+	cfg      worldConfig
+	replicas []*replica
+	pg       *pgserver.Server // nil on SQLite
+	owner    *client
+	cases    []*siegeCase
+	of       map[string]*siegeCase // by provider id
+	clock    string                // file of the servers' clock
+	ahead    time.Duration
+
+	mu     sync.Mutex
+	left   map[string]int // points at which somebody still has to die
+	kills  int
+	stops  int
+	jumps  int
+	breaks int // of the database
+	alarms int
+	pages  []torture.Text // errors that people saw
+
+	history torture.History
+}
+
+// siegeCase is a case on its way.
+type siegeCase struct {
+	torture.Case
+	j         *journey
+	submitted bool
+	cancelled bool
+	taken     bool
+	moves     int
+	tries     int
+}
+
+// tortureLive runs one plan with real processes.
+func tortureLive(ctx context.Context, plan torture.Plan, database string, replicas int) (_ tortureResult, err error) {
+	s := &siege{
+		plan: plan, rand: rand.New(rand.NewPCG(plan.Seed, 0x6c697665)), // #nosec G404 -- a plan, not a secret
+		of: map[string]*siegeCase{}, left: map[string]int{}, history: torture.History{Notes: map[string]string{}},
+	}
+	defer func() {
+		if s.w != nil {
+			if err != nil {
+				err = fmt.Errorf("%w\n%s", err, tail(s.w.logs(), 6000))
+			}
+			s.w.stop()
+		}
+		if s.pg != nil {
+			err = errors.Join(err, s.pg.Stop())
+		}
+	}()
+	if err := s.start(ctx, database, replicas); err != nil {
+		return tortureResult{}, err
+	}
+	if err := s.prepare(ctx); err != nil {
+		return tortureResult{}, fmt.Errorf("prepare: %w", err)
+	}
+	if err := s.storm(ctx); err != nil {
+		return tortureResult{}, err
+	}
+	return s.judge(ctx)
+}
+
+// start starts the simulator, a database if one is asked for, and the servers.
+func (s *siege) start(ctx context.Context, database string, replicas int) error {
+	dir, err := os.MkdirTemp("", "causeway-")
+	if err != nil {
+		return err
+	}
+	if database == "postgres" {
+		if s.pg, err = pgserver.Start(""); err != nil {
+			return errors.Join(err, os.RemoveAll(dir))
+		}
+		if err := s.pg.CreateDatabase(ctx, "causeway"); err != nil {
+			return err
+		}
+		database = s.pg.DSN("causeway")
+	}
+	settings := sim.Settings{ValidationFor: map[string]string{}}
+	if s.plan.Forgets {
+		settings.ReplayRetention = -1
+	}
+	for _, c := range s.plan.Cases {
+		if c.Kind == torture.Stuck || c.Kind == torture.Retried {
+			settings.ValidationFor[c.Prefix+provision.DomainSuffix] = "NotAllowed"
+		}
+	}
+	config, err := json.Marshal(simFile{Settings: settings})
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "sim-config.json")
+	if err := os.WriteFile(file, config, 0o600); err != nil {
+		return err
+	}
+	s.clock = filepath.Join(dir, "clock")
+	s.cfg = worldConfig{
+		dir: dir, profile: string(sim.Instant), factor: 1, database: database, workers: 16, calls: 5000 * len(s.plan.Cases),
+		simArgs: []string{"--config", file, "--random", fmt.Sprint(s.plan.Seed + 1)},
+	}
+	if s.w, err = startSim(ctx, s.cfg); err != nil {
+		return err
+	}
+	s.w.fresh = true
+	for name, d := range s.plan.Waits {
+		if err := s.w.control(ctx, http.MethodPatch, "/_sim/latency", map[string]any{"waits": map[string]string{name: d.String()}}, nil); err != nil {
+			return err
+		}
+	}
+	if err := s.w.control(ctx, http.MethodPost, "/_sim/seed", bystanders(), nil); err != nil {
+		return err
+	}
+	for i := range replicas {
+		r, err := s.w.replica(ctx, s.cfg, fmt.Sprintf("replica%d", i+1), "--clock", s.clock)
+		if err != nil {
+			return err
+		}
+		s.replicas = append(s.replicas, r)
+	}
+	return s.remember(ctx)
+}
+
+// remember notes the customers that are not ours as they are.
+func (s *siege) remember(ctx context.Context) error {
+	var all []json.RawMessage
+	if err := s.w.control(ctx, http.MethodGet, "/_sim/customers", nil, &all); err != nil {
+		return err
+	}
+	s.history.Bystanders = map[string]string{}
+	for _, raw := range all {
+		var c torture.Customer
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return err
+		}
+		s.history.Bystanders[c.ID] = torture.Same(raw)
+	}
+	return nil
+}
+
+// prepare connects the partner, makes the organizations and fills in every form.
+func (s *siege) prepare(ctx context.Context) (err error) {
+	if s.owner, err = s.w.login(ctx, demo.Owner); err != nil {
+		return err
+	}
+	if err := s.w.connectPartner(ctx, s.owner); err != nil {
+		return err
+	}
+	orgs := map[int][]*siegeCase{}
+	for _, planned := range s.plan.Cases {
+		planned.Doubt = false // nobody outside sees that moment
+		c := &siegeCase{Case: planned}
+		s.cases = append(s.cases, c)
+		orgs[c.Org] = append(orgs[c.Org], c)
+	}
+	return side(ctx, 8, len(orgs), func(ctx context.Context, org int) error {
+		j, err := s.w.customer(ctx, s.owner, org)
+		if err != nil {
+			return err
+		}
+		if orgs[org][0].Kind == torture.Moved {
+			if err := s.secondAccount(ctx, j.account); err != nil {
+				return err
+			}
+		}
+		for _, c := range orgs[org] {
+			own := *j
+			own.name, own.prefix = fmt.Sprintf("Torture %04d", c.N), c.Prefix
+			c.j = &own
+			if c.Behind >= 0 {
+				continue
+			}
+			if err := s.fill(ctx, c); err != nil {
+				return fmt.Errorf("case %d: %w", c.N, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *siege) fill(ctx context.Context, c *siegeCase) error {
+	err := c.j.fill(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of[c.j.id] = c
+	return err
+}
+
+func (s *siege) secondAccount(ctx context.Context, alias string) error {
+	var a api.Account
+	if err := s.owner.get(ctx, "/accounts/"+alias, &a); err != nil {
+		return err
+	}
+	return s.owner.post(ctx, "/accounts", map[string]any{
+		"alias": alias + "B", "organization": a.Organization, "name": a.Name, "billable": true, "currency": "USD", "language": "en-US",
+		"credit_limit": map[string]string{"amount": "40000", "currency": "USD"}, "address": a.Address, "contact": a.Contact,
+	}, nil)
+}
+
+// storm lets everything go wrong until every case is over.
+func (s *siege) storm(ctx context.Context) error {
+	for _, f := range s.plan.Faults {
+		if err := s.w.control(ctx, http.MethodPost, "/_sim/faults", f, nil); err != nil {
+			return err
+		}
+	}
+	if s.plan.Kills {
+		for _, p := range provision.Points() {
+			s.left[p] = 1 + s.rand.IntN(6)
+		}
+	}
+	for _, r := range s.replicas { // they were prepared without any point
+		if err := r.end(ctx); err != nil {
+			return err
+		}
+		r.env = []string{"CAUSEWAY_KILL=" + s.deaths()}
+		if err := r.start(ctx); err != nil {
+			return err
+		}
+	}
+	battle, end := context.WithCancel(ctx)
+	defer end()
+	var all sync.WaitGroup
+	broke := make(chan error, 8)
+	watch := func(f func(context.Context) error) {
+		all.Go(func() {
+			if err := f(battle); err != nil && battle.Err() == nil {
+				broke <- err
+				end()
+			}
+		})
+	}
+	for _, r := range s.replicas {
+		watch(func(ctx context.Context) error { return s.supervise(ctx, r) })
+	}
+	if s.plan.Pauses {
+		watch(s.pauseOne)
+	}
+	if s.plan.Jumps {
+		watch(s.jump)
+	}
+	if s.pg != nil && s.plan.Kills {
+		watch(s.breakDatabase)
+	}
+	err := s.people(battle)
+	end()
+	all.Wait()
+	select {
+	case first := <-broke:
+		return first
+	default:
+	}
+	if err != nil {
+		return err
+	}
+	var list []sim.Fault
+	if err := s.w.control(ctx, http.MethodGet, "/_sim/faults", nil, &list); err != nil {
+		return err
+	}
+	for _, f := range list {
+		s.history.Faults += f.Applied
+	}
+	return s.w.control(ctx, http.MethodDelete, "/_sim/faults", nil, nil)
+}
+
+// supervise restarts a server whenever it was killed at one of the points that are
+// left; each is used up by the death that it caused.
+func (s *siege) supervise(ctx context.Context, r *replica) error {
+	for {
+		select {
+		case <-r.p.done:
+		case <-ctx.Done():
+			return nil
+		}
+		for died := true; died; {
+			if err := s.died(r); err != nil {
+				return err
+			}
+			r.env = []string{"CAUSEWAY_KILL=" + s.deaths()}
+			died = r.start(ctx) != nil // killed before it was ready, or without a database
+			if ctx.Err() != nil {
+				return nil
+			}
+		}
+	}
+}
+
+// deaths is what a server is told: all that are left, each at its own count.
+func (s *siege) deaths() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]string, 0, len(s.left))
+	for p, n := range s.left {
+		list = append(list, fmt.Sprintf("%s#%d", p, n))
+	}
+	slices.Sort(list)
+	return strings.Join(list, ",")
+}
+
+// died uses up the point of a death; any other end of a server is our bug, but for
+// one that found its database gone at the start.
+func (s *siege) died(r *replica) error {
+	<-r.p.done
+	var exit interface{ ExitCode() int }
+	text := r.p.log.String()
+	_, after, killed := strings.Cut(text, "killed at ")
+	if !killed {
+		if s.pg != nil && errors.As(r.p.err, &exit) && exit.ExitCode() == 1 {
+			return nil // tried again: the database may be away
+		}
+		return fmt.Errorf("%s ended by itself: %w\n%s", r.name, r.p.err, tail(text, 4000))
+	}
+	point, _, _ := strings.Cut(after, "\n")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.left, point)
+	s.kills++
+	return nil
+}
+
+// pauseOne stops a server for twice the lease and lets it wake: the first time
+// soon, then seldom, for with one server nothing goes on meanwhile.
+func (s *siege) pauseOne(ctx context.Context) error {
+	for after := 3; ; after = 45 {
+		if err := pause(ctx, time.Duration(after+s.draw(after))*time.Second); err != nil {
+			return nil
+		}
+		p := s.replicas[s.draw(len(s.replicas))].p
+		if p.cmd.Process.Signal(syscall.SIGSTOP) != nil {
+			continue // it has just been killed
+		}
+		err := pause(ctx, 2*job.Lease)
+		_ = p.cmd.Process.Signal(syscall.SIGCONT)
+		if err != nil {
+			return nil
+		}
+		s.mu.Lock()
+		s.stops++
+		s.mu.Unlock()
+	}
+}
+
+func (s *siege) draw(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rand.IntN(n)
+}
+
+// jump lets both sides' clocks jump by more than a token lives.
+func (s *siege) jump(ctx context.Context) error {
+	for {
+		if err := pause(ctx, time.Duration(15+s.draw(30))*time.Second); err != nil {
+			return nil
+		}
+		d := time.Duration(61+s.draw(60)) * time.Minute
+		s.ahead += d
+		if err := writeWhole(s.clock, []byte(s.ahead.String())); err != nil {
+			return err
+		}
+		if err := s.w.control(ctx, http.MethodPost, "/_sim/clock", map[string]string{"advance": d.String()}, nil); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.jumps++
+		s.mu.Unlock()
+	}
+}
+
+// breakDatabase kills PostgreSQL in the middle of its work and starts it again.
+func (s *siege) breakDatabase(ctx context.Context) error {
+	for range 2 {
+		if err := pause(ctx, time.Duration(10+s.draw(15))*time.Second); err != nil {
+			return nil
+		}
+		s.pg.Kill()
+		if err := s.pg.Restart(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.breaks++
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// insist does a deed as a person does who presses again until the page comes,
+// at whichever server answers. A conflict at a later try means that an earlier one
+// was heard.
+func (s *siege) insist(ctx context.Context, c *client, method, path string, in, out any) error {
+	for try := 0; ; try++ {
+		own := *c
+		own.server = s.replicas[try%len(s.replicas)].url
+		own.http = &http.Client{Timeout: 15 * time.Second}
+		body, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		key := ""
+		if method != http.MethodGet {
+			key = store.NewID()
+		}
+		err = own.once(ctx, method, path, key, body, out)
+		own.http.CloseIdleConnections()
+		var p *problem
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &p):
+			s.saw(method, path, p)
+			if p.Status == http.StatusConflict && try > 0 {
+				return nil
+			}
+			if p.Status != http.StatusServiceUnavailable && p.Status < 500 {
+				return err
+			}
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// saw keeps an error as a person saw it, to be searched for secrets.
+func (s *siege) saw(method, path string, p *problem) {
+	b, err := json.Marshal(p.Problem)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pages = append(s.pages, torture.Text{Where: "answer to " + method + " " + path, Body: string(b)})
+}
+
+// people submits, cancels, retries, corrects and moves, until nothing is left.
+func (s *siege) people(ctx context.Context) error {
+	err := side(ctx, 16, len(s.cases), func(ctx context.Context, i int) error {
+		if s.cases[i].Behind >= 0 {
+			return nil
+		}
+		return s.submit(ctx, s.cases[i])
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		over, err := s.round(ctx)
+		if err != nil || over {
+			return err
+		}
+		if err := pause(ctx, 300*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// submit presses Create; the loser of a race and the one whose domain went to a
+// stranger choose another one.
+func (s *siege) submit(ctx context.Context, c *siegeCase) error {
+	if c.Kind == torture.Stranger && !c.taken {
+		c.taken = true
+		if c.N%2 == 0 { // before the form is sent; the others: while it is
+			if err := s.take(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	at := "/providers/" + url.PathEscape(c.j.id)
+	err := s.press(ctx, c)
+	if refuses(err, "domain_prefix") {
+		again := *c.j
+		again.c = s.anywhere(c.j.c)
+		again.prefix = fmt.Sprintf("%sx%d", c.Prefix, c.N)
+		var d api.Draft
+		if err := s.insist(ctx, c.j.c, http.MethodGet, at+"/draft", nil, &d); err != nil {
+			return err
+		}
+		if err := s.insist(ctx, c.j.c, http.MethodPatch, at+"/details", map[string]any{"domain_prefix": again.prefix, "domain_confirmed": true}, nil); err != nil {
+			return fmt.Errorf("case %d: choose another domain: %w", c.N, err)
+		}
+		if err := again.attest(ctx, at); err != nil {
+			return fmt.Errorf("case %d: %w", c.N, err)
+		}
+		err = s.press(ctx, c)
+	}
+	if err != nil {
+		return fmt.Errorf("submit case %d (%s): %w", c.N, c.Kind, err)
+	}
+	c.submitted = true
+	if c.Kind == torture.Stranger && c.N%2 == 1 {
+		return s.take(ctx, c)
+	}
+	return nil
+}
+
+// press presses Create, and connects the account once more if that ended when the
+// clock jumped.
+func (s *siege) press(ctx context.Context, c *siegeCase) error {
+	at := "/providers/" + url.PathEscape(c.j.id)
+	err := s.insist(ctx, c.j.c, http.MethodPost, at+"/submit", nil, nil)
+	for refuses(err, "connection") {
+		if err := s.insist(ctx, c.j.c, http.MethodPost, at+"/connection", map[string]string{"login": c.j.login, "password": demo.Password}, nil); err != nil {
+			return err
+		}
+		err = s.insist(ctx, c.j.c, http.MethodPost, at+"/submit", nil, nil)
+	}
+	return err
+}
+
+func refuses(err error, field string) bool {
+	f := fault.Of(err)
+	return f != nil && slices.ContainsFunc(f.Refusals, func(r fault.Refusal) bool { return r.Field == field })
+}
+
+// anywhere is a client whose server is one that stands now.
+func (s *siege) anywhere(c *client) *client {
+	own := *c
+	own.wait = 5 * time.Minute
+	own.server = s.replicas[s.draw(len(s.replicas))].url
+	return &own
+}
+
+// take gives a case's domain to a stranger, unless it is ours by now.
+func (s *siege) take(ctx context.Context, c *siegeCase) error {
+	err := s.w.control(ctx, http.MethodPut, "/_sim/domains/"+c.Prefix+provision.DomainSuffix, struct{}{}, nil)
+	if err != nil && strings.Contains(err.Error(), "belongs to") {
+		return nil
+	}
+	return err
+}
+
+// round looks at every onboarding once and does what people would do now.
+func (s *siege) round(ctx context.Context) (over bool, err error) {
+	var list []api.OnboardingView
+	for after := ""; ; {
+		var p api.Page[api.OnboardingView]
+		if err := s.insist(ctx, s.owner, http.MethodGet, "/onboardings?limit=200&after="+url.QueryEscape(after), nil, &p); err != nil {
+			return false, err
+		}
+		list = append(list, p.Items...)
+		if after = p.Next; after == "" {
+			break
+		}
+	}
+	var partner api.PartnerView
+	if err := s.insist(ctx, s.owner, http.MethodGet, "/partner", nil, &partner); err == nil && partner.Alarm != nil {
+		s.alarms++
+		_ = s.w.connectPartner(ctx, s.anywhere(s.owner)) // if it fails, the alarm stays, and the next round tries
+	}
+	over = len(list) == len(s.cases)
+	ready := map[int]bool{}
+	for _, o := range list {
+		c := s.of[o.Provider]
+		if c == nil {
+			return false, fmt.Errorf("an onboarding that nobody asked for: %s", o.ID)
+		}
+		ready[c.N] = o.State == "ready"
+		over = over && (o.State == c.Want() || o.State == "stuck" && c.tries > 3) && (c.Kind != torture.Moved || c.moves == 2)
+		if err := s.act(ctx, c, o); err != nil {
+			return false, fmt.Errorf("case %d (%s): %w", c.N, c.Kind, err)
+		}
+	}
+	for _, c := range s.cases {
+		if c.Behind < 0 || c.submitted || !ready[c.Behind] {
+			continue
+		}
+		c.j.c = s.anywhere(c.j.c)
+		if err := s.fill(ctx, c); err != nil {
+			continue // begun anew in the next round; what is left is a draft
+		}
+		if err := s.submit(ctx, c); err != nil {
+			return false, err
+		}
+	}
+	return over, nil
+}
+
+func (s *siege) act(ctx context.Context, c *siegeCase, o api.OnboardingView) error {
+	at := "/onboardings/" + url.PathEscape(o.ID)
+	switch {
+	case c.Kind == torture.Cancelled && !c.cancelled && reached(o.Step, c.CancelAt):
+		c.cancelled = true
+		return s.insist(ctx, c.j.c, http.MethodPost, "/providers/"+url.PathEscape(c.j.id)+"/cancel", nil, nil)
+	case c.Kind == torture.Moved && o.State == "ready" && c.moves < 2:
+		c.moves++
+		to := []string{c.j.account + "B", c.j.account}[c.moves-1]
+		first := provider.DayOf(time.Now().Add(s.ahead).AddDate(0, 0, c.moves))
+		err := s.insist(ctx, s.owner, http.MethodPost, "/providers/"+url.PathEscape(c.j.id)+"/move", map[string]any{"account": to, "first_day": first}, nil)
+		if f := fault.Of(err); f != nil && len(f.Refusals) > 0 && strings.Contains(f.Refusals[0].Reason, "already") {
+			return nil // an earlier try was heard
+		}
+		return err
+	case o.State != "stuck" || c.Kind == torture.Stuck || c.tries > 3:
+		return nil
+	case o.Refusal != nil && o.Refusal.Code == "domain-taken":
+		c.tries++
+		return s.insist(ctx, s.owner, http.MethodPost, at+"/edit", map[string]any{"domain_prefix": fmt.Sprintf("%sy%d", c.Prefix, c.tries), "domain_confirmed": true}, nil)
+	case c.Kind == torture.Retried && c.tries == 0:
+		c.tries++
+		var full api.OnboardingFull
+		if err := s.insist(ctx, s.owner, http.MethodGet, at, nil, &full); err != nil {
+			return err
+		}
+		if err := s.w.control(ctx, http.MethodPatch, "/_sim/customers/"+full.Tenant.TenantID, map[string]string{"validation": "Allowed"}, nil); err != nil {
+			return err
+		}
+		return s.insist(ctx, s.owner, http.MethodPost, at+"/retry", nil, nil)
+	}
+	c.tries = 4 // nobody planted this: it stays, and is told
+	return s.note(ctx, o)
+}
+
+// note keeps why an onboarding is stuck that nobody planted.
+func (s *siege) note(ctx context.Context, o api.OnboardingView) error {
+	text := ""
+	if o.Refusal != nil {
+		text = o.Refusal.Field + " " + o.Refusal.Code + " " + o.Refusal.Reason
+	}
+	var said api.Page[api.Exchange]
+	if err := s.insist(ctx, s.owner, http.MethodGet, "/onboardings/"+url.PathEscape(o.ID)+"/exchanges", nil, &said); err != nil {
+		return err
+	}
+	for i, e := range said.Items {
+		if i < 6 && (e.Status == 0 || e.Status >= 400) {
+			text += fmt.Sprintf(" | %s %s: %d %s %s", e.Method, e.URL, e.Status, e.Response.Body, e.Error)
+		}
+	}
+	s.history.Notes[o.Provider] = text
+	return nil
+}
+
+// judge lets the servers come to rest, compares both sides and gives the verdict.
+func (s *siege) judge(ctx context.Context) (tortureResult, error) {
+	for _, r := range s.replicas {
+		r.kill()
+		r.env = nil
+		if err := r.start(ctx); err != nil {
+			return tortureResult{}, err
+		}
+	}
+	h := &s.history
+	h.Plan, h.Provider, h.Wanted = s.plan, map[string]int{}, map[int]string{}
+	for id, c := range s.of {
+		if c.j.id == id {
+			h.Provider[id] = c.N
+		}
+	}
+	if err := s.sweep(ctx); err != nil {
+		return tortureResult{}, err
+	}
+	for _, r := range s.replicas {
+		if err := r.end(ctx); err != nil {
+			return tortureResult{}, err
+		}
+	}
+	calls, err := s.read(ctx)
+	if err != nil {
+		return tortureResult{}, err
+	}
+	res := resultOf(*h, torture.Check(*h))
+	res.Kills, res.Pauses, res.Jumps, res.Restarts, res.Faults, res.Reconnected = s.kills, s.stops, s.jumps, s.breaks, h.Faults, s.alarms
+	res.NotKilled = len(s.left)
+	res.Wasted, _ = wasted(calls)
+	return res, nil
+}
+
+// sweep lets a server hold both sides against each other.
+func (s *siege) sweep(ctx context.Context) error {
+	var both api.Comparison
+	if err := s.insist(ctx, s.owner, http.MethodGet, "/comparison", nil, &both); err != nil {
+		return fmt.Errorf("compare both sides: %w", err)
+	}
+	for _, d := range both.Differences {
+		if s.history.Bystanders[strings.TrimPrefix(d.Object, "customer:")] == "" {
+			s.history.Unclean++
+			s.history.Sweep = append(s.history.Sweep, d.Object+": "+d.Text)
+		}
+	}
+	return nil
+}
+
+// read collects what both sides and the onlookers have.
+func (s *siege) read(ctx context.Context) ([]sim.Call, error) {
+	h := &s.history
+	db, err := store.Open(ctx, s.w.db)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close() }()
+	ring, err := seal.Load(filepath.Join(s.w.dir, "keys", "customer.key"))
+	if err != nil {
+		return nil, err
+	}
+	if err := h.ReadBooks(ctx, db, ring); err != nil {
+		return nil, err
+	}
+	var customers []json.RawMessage
+	var strangers []sim.Stranger
+	if err := errors.Join(
+		s.w.control(ctx, http.MethodGet, "/_sim/customers", nil, &customers),
+		s.w.control(ctx, http.MethodGet, "/_sim/strangers", nil, &strangers),
+		s.w.control(ctx, http.MethodGet, "/_sim/secrets", nil, &h.Secrets),
+	); err != nil {
+		return nil, err
+	}
+	h.After, h.Strangers = map[string]string{}, map[string]bool{}
+	for _, raw := range customers {
+		var c torture.Customer
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return nil, err
+		}
+		h.Customers = append(h.Customers, c)
+		if h.Bystanders[c.ID] != "" {
+			h.After[c.ID] = torture.Same(raw)
+		}
+	}
+	for _, x := range strangers {
+		h.Strangers[x.ID] = true
+	}
+	h.Secrets = append(h.Secrets, torture.Secret{Kind: "password", Owner: "people", Value: demo.Password})
+	h.Texts = append(h.Texts, s.pages...)
+	for _, p := range s.w.procs {
+		if p.name != "simulator" {
+			h.Texts = append(h.Texts, torture.Text{Where: "log of " + p.name, Body: p.log.String()})
+		}
+	}
+	calls, err := s.w.calls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return calls, as(calls, &h.Calls)
+}
