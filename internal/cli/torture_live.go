@@ -533,7 +533,7 @@ func (s *siege) press(ctx context.Context, c *siegeCase) error {
 	at := "/providers/" + url.PathEscape(c.j.id)
 	err := s.insist(ctx, c.j.c, http.MethodPost, at+"/submit", nil, nil)
 	for refuses(err, "connection") {
-		if err := s.insist(ctx, c.j.c, http.MethodPost, at+"/connection", map[string]string{"login": c.j.login, "password": demo.Password}, nil); err != nil {
+		if err := s.insist(ctx, c.j.c, http.MethodPut, at+"/connection", map[string]string{"login": c.j.login, "password": demo.Password}, nil); err != nil {
 			return err
 		}
 		err = s.insist(ctx, c.j.c, http.MethodPost, at+"/submit", nil, nil)
