@@ -52,7 +52,11 @@ type siege struct {
 	jumps  int
 	breaks int // of the database
 	alarms int
+	byHand int            // stuck without a plan, and tried again by staff
 	pages  []torture.Text // errors that people saw
+
+	tell    func(string) // how far it is, for who watches
+	summary string
 
 	history torture.History
 }
@@ -69,10 +73,10 @@ type siegeCase struct {
 }
 
 // tortureLive runs one plan with real processes.
-func tortureLive(ctx context.Context, plan torture.Plan, database string, replicas int) (_ tortureResult, err error) {
+func tortureLive(ctx context.Context, plan torture.Plan, database string, replicas int, tell func(string)) (_ tortureResult, err error) {
 	s := &siege{
 		plan: plan, rand: rand.New(rand.NewPCG(plan.Seed, 0x6c697665)), // #nosec G404 -- a plan, not a secret
-		of: map[string]*siegeCase{}, left: map[string]int{}, history: torture.History{Notes: map[string]string{}},
+		of: map[string]*siegeCase{}, left: map[string]int{}, tell: tell, history: torture.History{Notes: map[string]string{}},
 	}
 	defer func() {
 		if s.w != nil {
@@ -383,7 +387,7 @@ func (s *siege) draw(n int) int {
 
 // jump lets both sides' clocks jump by more than a token lives.
 func (s *siege) jump(ctx context.Context) error {
-	for {
+	for range 3 {
 		if err := pause(ctx, time.Duration(15+s.draw(30))*time.Second); err != nil {
 			return nil
 		}
@@ -399,6 +403,7 @@ func (s *siege) jump(ctx context.Context) error {
 		s.jumps++
 		s.mu.Unlock()
 	}
+	return nil
 }
 
 // breakDatabase kills PostgreSQL in the middle of its work and starts it again.
@@ -477,10 +482,13 @@ func (s *siege) people(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for i := 0; ; i++ {
 		over, err := s.round(ctx)
 		if err != nil || over {
 			return err
+		}
+		if i%50 == 49 {
+			s.tell(s.summary)
 		}
 		if err := pause(ctx, 300*time.Millisecond); err != nil {
 			return err
@@ -581,8 +589,24 @@ func (s *siege) round(ctx context.Context) (over bool, err error) {
 		s.alarms++
 		_ = s.w.connectPartner(ctx, s.anywhere(s.owner)) // if it fails, the alarm stays, and the next round tries
 	}
-	over = len(list) == len(s.cases)
+	expected := len(s.cases)
+	for _, c := range s.cases {
+		if c.Behind >= 0 && !c.submitted && s.cases[c.Behind].tries > 3 {
+			expected-- // what it was to be behind of will never be ready
+		}
+	}
+	over = len(list) == expected
 	ready := map[int]bool{}
+	states := map[string]int{}
+	for _, o := range list {
+		states[o.State]++
+		if o.State == "running" || o.State == "waiting" || o.State == "cancelling" {
+			states[o.State+" at "+o.Step]++
+		}
+	}
+	s.mu.Lock()
+	s.summary = fmt.Sprintf("%v; %d kills, %d points left, %d pauses, %d clock jumps, database killed %d times", states, s.kills, len(s.left), s.stops, s.jumps, s.breaks)
+	s.mu.Unlock()
 	for _, o := range list {
 		c := s.of[o.Provider]
 		if c == nil {
@@ -640,8 +664,14 @@ func (s *siege) act(ctx context.Context, c *siegeCase, o api.OnboardingView) err
 		}
 		return s.insist(ctx, s.owner, http.MethodPost, at+"/retry", nil, nil)
 	}
-	c.tries = 4 // nobody planted this: it stays, and is told
-	return s.note(ctx, o)
+	if c.tries++; c.tries > 3 {
+		return nil // it stays, and is a broken promise
+	}
+	s.byHand++ // nobody planted this: it is told, and staff try again
+	if err := s.note(ctx, o); err != nil {
+		return err
+	}
+	return s.insist(ctx, s.owner, http.MethodPost, at+"/retry", nil, nil)
 }
 
 // note keeps why an onboarding is stuck that nobody planted.
@@ -660,6 +690,7 @@ func (s *siege) note(ctx context.Context, o api.OnboardingView) error {
 		}
 	}
 	s.history.Notes[o.Provider] = text
+	s.tell(fmt.Sprintf("case %s is stuck at %s and nobody planted it: %s", o.Name, o.Step, text))
 	return nil
 }
 
@@ -693,7 +724,7 @@ func (s *siege) judge(ctx context.Context) (tortureResult, error) {
 	}
 	res := resultOf(*h, torture.Check(*h))
 	res.Kills, res.Pauses, res.Jumps, res.Restarts, res.Faults, res.Reconnected = s.kills, s.stops, s.jumps, s.breaks, h.Faults, s.alarms
-	res.NotKilled = len(s.left)
+	res.NotKilled, res.ByHand = len(s.left), s.byHand
 	res.Wasted, _ = wasted(calls)
 	return res, nil
 }

@@ -40,8 +40,9 @@ type tortureResult struct {
 	Pauses         int                      `json:"pauses"`             // workers held for twice their lease
 	Jumps          int                      `json:"clock_jumps"`
 	Restarts       int                      `json:"database_restarts"`
-	Faults         int                      `json:"faults"`      // calls that were answered wrongly, late or never
-	Reconnected    int                      `json:"reconnected"` // the partner's sign-in was lost and given again
+	Faults         int                      `json:"faults"`          // calls that were answered wrongly, late or never
+	Reconnected    int                      `json:"reconnected"`     // the partner's sign-in was lost and given again
+	ByHand         int                      `json:"retried_by_hand"` // stuck though nobody planted it, alarmed, and ready after staff pressed Try again
 	Duplicates     int                      `json:"duplicates"`
 	OrphansBefore  int                      `json:"orphans_before_sweep"`
 	OrphansAfter   int                      `json:"orphans_after_sweep"`
@@ -119,6 +120,7 @@ func (r *tortureResult) add(x tortureResult) {
 	r.Restarts += x.Restarts
 	r.Faults += x.Faults
 	r.Reconnected += x.Reconnected
+	r.ByHand += x.ByHand
 	r.Duplicates += x.Duplicates
 	r.OrphansBefore += x.OrphansBefore
 	r.OrphansAfter += x.OrphansAfter
@@ -144,7 +146,7 @@ func (c *tortureCmd) Run(ctx context.Context, std Std) error {
 	for i := range c.Seeds {
 		seed := c.Seed + uint64(i) // #nosec G115 -- a small count
 		plan := torture.Make(seed, c.N, torture.Options{Kinds: kinds(c.Kinds), Weather: torture.Weather(c.Weather)})
-		res, err := c.one(ctx, plan)
+		res, err := c.one(ctx, plan, std)
 		if err != nil {
 			return fmt.Errorf("%w\nto repeat it: %s", err, c.command(seed))
 		}
@@ -196,11 +198,11 @@ func (c *tortureCmd) check() error {
 }
 
 // one runs one plan.
-func (c *tortureCmd) one(ctx context.Context, plan torture.Plan) (tortureResult, error) {
+func (c *tortureCmd) one(ctx context.Context, plan torture.Plan, std Std) (tortureResult, error) {
 	if c.Fast {
 		return tortureFast(ctx, plan)
 	}
-	return tortureLive(ctx, plan, c.Database, c.Replicas)
+	return tortureLive(ctx, plan, c.Database, c.Replicas, func(far string) { _, _ = fmt.Fprintln(std.Err, far) })
 }
 
 // command is the one that repeats a seed.

@@ -275,7 +275,7 @@ func (w *world) control(ctx context.Context, method, path string, in, out any) e
 func (w *world) login(ctx context.Context, email string) (*client, error) {
 	c := &client{server: w.server, http: &http.Client{Timeout: 90 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	var t api.NewToken
-	err := c.post(ctx, "/tokens/login", map[string]any{"email": email, "password": demo.Password, "name": "causeway demo", "days": 1}, &t)
+	err := c.post(ctx, "/tokens/login", map[string]any{"email": email, "password": demo.Password, "name": "causeway demo", "days": 30}, &t)
 	c.token = t.Secret
 	return c, err
 }
