@@ -15,7 +15,7 @@ import (
 type exact int64
 
 const (
-	unit     exact = 10_000_000_000
+	unit  exact = 10_000_000_000
 	micro exact = 10_000 // quantities have six decimals
 )
 

@@ -145,11 +145,11 @@ func (m *billMonth) blockAt(p *billPlan, n, left, days int) *block {
 	tiered := m.has(FeatureTiers) && len(b.meter.tiers) > 0 && !filler
 	switch {
 	case filler || tiered:
-	case kind < 2 && m.has(FeatureCredits):
+	case kind < 4 && m.has(FeatureCredits):
 		b.azure = true
-	case kind < 5 && m.has(FeatureReservations) && !foreign:
+	case kind < 8 && m.has(FeatureReservations) && !foreign:
 		b.benefit = 1 + int(b.key%2) // #nosec G115 -- 1 or 2
-	case kind < 8 && m.has(FeaturePlanLevel) && n > 0:
+	case kind < 11 && m.has(FeaturePlanLevel) && n > 0:
 		b.wide = true
 	default:
 		b.events = true
@@ -194,7 +194,9 @@ func (b *block) pricing() string {
 	return "USD"
 }
 
-func (b *block) tiered() bool { return b.month.has(FeatureTiers) && len(b.meter.tiers) > 0 && b.n < firstFiller }
+func (b *block) tiered() bool {
+	return b.month.has(FeatureTiers) && len(b.meter.tiers) > 0 && b.n < firstFiller
+}
 
 // usual is how much a resource uses of the meter on a usual day.
 func (m *meter) usual(key uint64) exact {
@@ -541,6 +543,7 @@ type billEntitlement struct {
 	id, name string
 	from, to time.Time // UTC days; to is the first day without usage, zero = none
 	moved    bool      // at its end it went to another customer
+	leaves   bool      // it goes there in the next month, whose invoice has late records of both
 }
 
 // billPlan is an Azure plan with its customer, as the bill shows them.
@@ -577,6 +580,8 @@ func synthetic(seed uint64, i, subscriptions int, moved, month time.Time) *billP
 			p.entitlements = p.entitlements[1:]
 		case month.Equal(moved):
 			p.entitlements[0].to, p.entitlements[0].moved = day, true
+		case month.AddDate(0, 1, 0).Equal(moved):
+			p.entitlements[0].leaves = true
 		}
 	case 3:
 		if !month.Before(moved) {

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -191,6 +190,7 @@ func (l *lines) each(v view, currency string, use func(x *billLine)) {
 type billInvoice struct {
 	number   string
 	month    *billMonth
+	src      *source
 	currency string
 	date     time.Time
 	total    decimal.Decimal // with tax
@@ -199,5 +199,3 @@ type billInvoice struct {
 	receipt  string
 	sealed   Sealed
 }
-
-func (i *billInvoice) title() string { return fmt.Sprintf("%s of %s (%s)", i.number, i.month.name, i.currency) }

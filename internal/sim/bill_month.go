@@ -108,7 +108,7 @@ func (m *billMonth) cut(now time.Time) int {
 	return max(d, 0)
 }
 
-func (m *billMonth) closed() bool { return len(m.invoices) > 0 || m.frozen != nil }
+func (m *billMonth) closed() bool { return m.frozen != nil }
 
 // parseMonth reads 2026-10.
 func parseMonth(text string) (time.Time, error) {
@@ -183,7 +183,11 @@ func (m *billMonth) synthetics() []*billPlan {
 			moved = time.Time{} // nobody is there to take it
 		}
 		p := synthetic(m.opt.Seed, i, m.opt.Subscriptions, moved, m.start)
-		p.currency = m.opt.Currencies[i%len(m.opt.Currencies)]
+		n := i
+		if i%10 == 3 {
+			n-- // who takes a subscription over is billed in the same currency
+		}
+		p.currency = m.opt.Currencies[n%len(m.opt.Currencies)]
 		out = append(out, p)
 	}
 	return out

@@ -200,7 +200,7 @@ func (w *sealing) day(later bool, billed, seen []row) {
 		switch {
 		case r.b.plan.unmapped:
 			class = ClassUnmapped
-		case r.s.ent != nil && r.s.ent.moved:
+		case r.s.ent != nil && (r.s.ent.moved || (later && r.s.ent.leaves)):
 			class = ClassTransfer
 		case r.refund:
 			class = ClassCredit

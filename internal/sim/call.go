@@ -30,8 +30,9 @@ type call struct {
 type reply struct {
 	status int
 	body   any
-	raw    []byte            // instead of body: sent as it is
-	header map[string]string // beside the usual ones
+	raw    []byte                                   // instead of body: sent as it is
+	serve  func(http.ResponseWriter, *http.Request) // instead of both: writes status and body, which may be long
+	header map[string]string                        // beside the usual ones
 	// once is what a replay sends instead of body when the setting
 	// ReplayWithoutCredentials is on; nil = the same.
 	once any

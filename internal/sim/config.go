@@ -66,6 +66,11 @@ type Settings struct {
 	Throttle            map[string]int `json:"throttle"` // calls per group and minute, see Groups; "*" = all others; none = unlimited
 	ThrottlePerCustomer bool           `json:"throttlePerCustomer"`
 
+	ExportLife     Duration `json:"exportLife"`     // operations and manifests of the billing exports die (410); default 24 h
+	SASLife        Duration `json:"sasLife"`        // their blobs can be read so long; default 12 h
+	ManifestByLink bool     `json:"manifestByLink"` // a finished operation names its manifest instead of carrying it
+	BlobRecords    int      `json:"blobRecords"`    // about how many records a blob holds; default 125 000
+
 	TakenStatus int `json:"takenStatus"` // answer to POST /v1/customers with a taken domain; default 409
 	TakenCode   int `json:"takenCode"`   // default 27002, data ["Domain"]
 }

@@ -61,6 +61,7 @@ func (s *Server) Reset() {
 	s.mu.Lock()
 	s.w = newWorld()
 	s.mu.Unlock()
+	s.bill.reset()
 	s.answers.clear()
 	s.budgets.clear()
 	s.faults.clear()

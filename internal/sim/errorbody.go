@@ -154,6 +154,8 @@ func (c *call) unknownPath(known bool) reply {
 		return pcError(status, 1000, text)
 	case serviceGraph:
 		return c.odataError(status, "BadRequest", "Resource not found for the segment in '"+c.r.URL.Path+"'.")
+	case serviceBlob:
+		return c.blobError(status, "ResourceNotFound", "The specified resource does not exist.")
 	case serviceARM:
 		return armError(status, "InvalidResourceType", "The resource type could not be found at '"+c.r.URL.Path+"'.")
 	}
@@ -176,6 +178,8 @@ func (c *call) plainFault(f *Fault, otherwise int) reply {
 		return c.entraError(status, "temporarily_unavailable", number(f.Code, 90033), message)
 	case serviceCLC:
 		return clcError(status, message)
+	case serviceBlob:
+		return c.blobError(status, text(f.Code, "ServerBusy"), message)
 	}
 	return pcError(status, number(f.Code, 800003), message)
 }

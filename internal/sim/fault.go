@@ -32,6 +32,12 @@ const (
 	ExpireToken     FaultKind = "expire_token"       // the token is treated as expired
 	LoseMFA         FaultKind = "lose_mfa"           // the token is treated as one without MFA
 	HTMLBody        FaultKind = "html"               // Status (default 502) with a page of HTML, nothing happened
+	RenameMembers   FaultKind = "rename_members"     // Members are "old=new"; wherever they are
+	FailOperation   FaultKind = "fail_operation"     // a billing export is accepted and fails with Code (default 5000) and Message
+	ExpireSAS       FaultKind = "expire_sas"         // the way to a blob counts as expired: 403 AuthenticationFailed
+	TruncateBlob    FaultKind = "truncate"           // a blob is whole as HTTP goes, but its file ends in the middle
+	CutBlob         FaultKind = "cut"                // a blob's connection is reset in the middle
+	CorruptBlob     FaultKind = "corrupt"            // some bytes in the middle of a blob are others
 )
 
 // Fault is a misbehaviour of the calls that match On. It applies once unless Count
@@ -86,7 +92,8 @@ func (f *faults) add(x Fault, now time.Time, real func(time.Duration) time.Durat
 var faultKinds = map[FaultKind]struct{}{
 	HangUpBefore: {}, HangUpAfter: {}, FailBefore: {}, FailAfter: {}, Throttled: {}, Delay: {}, DelayAfter: {},
 	ByteOrderMark: {}, DoubleHeaders: {}, StringNumbers: {}, DropMembers: {}, ExtraMembers: {}, LagLists: {},
-	ForgetRequestID: {}, ExpireToken: {}, LoseMFA: {}, HTMLBody: {},
+	ForgetRequestID: {}, ExpireToken: {}, LoseMFA: {}, HTMLBody: {}, RenameMembers: {},
+	FailOperation: {}, ExpireSAS: {}, TruncateBlob: {}, CutBlob: {}, CorruptBlob: {},
 }
 
 func (f *faults) remove(id int) {
@@ -207,7 +214,7 @@ func reshape(body []byte, hit []Fault) []byte {
 	change := false
 	for _, f := range hit {
 		switch f.Kind {
-		case StringNumbers, DropMembers, ExtraMembers:
+		case StringNumbers, DropMembers, ExtraMembers, RenameMembers:
 			change = true
 		}
 	}
@@ -239,6 +246,15 @@ func (x *Fault) reshape(v any) any {
 				continue
 			}
 			t[k] = x.reshape(inner)
+		}
+		if x.Kind == RenameMembers {
+			for _, pair := range x.Members {
+				from, to, _ := strings.Cut(pair, "=")
+				if v, there := t[from]; there {
+					delete(t, from)
+					t[to] = v
+				}
+			}
 		}
 		if x.Kind == ExtraMembers {
 			t["simulatedExtra"] = map[string]any{"note": "a member that no page documents", "n": 1}

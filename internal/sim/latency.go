@@ -42,6 +42,7 @@ const (
 	WaitAudit            Wait = "audit"             // an audit record is listed
 	WaitWebhook          Wait = "webhook"           // an event is delivered
 	WaitProvisioning     Wait = "provisioning"      // registration of a subscription for reservations
+	WaitExport           Wait = "export"            // a billing export is running
 )
 
 // recorded are the documented waits. Where a range is documented (roles "up to 10
@@ -76,6 +77,7 @@ var recorded = map[Wait]time.Duration{
 	WaitAudit:            time.Minute,
 	WaitWebhook:          5 * time.Second,
 	WaitProvisioning:     2 * time.Minute,
+	WaitExport:           2 * time.Minute, // "minutes"
 }
 
 // wait is the vendor's duration of w under the present profile and settings.

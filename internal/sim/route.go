@@ -18,6 +18,8 @@ const (
 	serviceCLC
 	serviceControl
 	servicePage
+	serviceBlob   // Azure Storage
+	servicePrices // api.partner.microsoft.com
 )
 
 // needs says what a route asks of its caller.

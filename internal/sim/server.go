@@ -47,6 +47,7 @@ type Server struct {
 	ca      *authority
 	key     []byte // signs tokens
 	hooks   hooks
+	bill    *billing
 
 	// Filled by registerARM and registerCLC, called under the write or read lock.
 	showSubscription func(w *world, a *AzureSubscription, into map[string]any, now time.Time)
@@ -108,9 +109,11 @@ func New(cfg Config) (*Server, error) {
 	s.set.Store(&set)
 	s.calls.ring = make([]Call, 0, cfg.CallLimit)
 	s.hooks.start(s)
+	s.bill = newBilling(s)
 	s.registerEntra()
 	s.registerPartnerCenter()
 	s.registerGraph()
+	s.registerBilling()
 	s.registerARM()
 	s.registerCLC()
 	s.registerPages()
@@ -178,6 +181,7 @@ func (s *Server) Close() {
 		s.hooks.stop()
 	})
 	s.running.Wait()
+	s.bill.reset()
 }
 
 // Client trusts the simulator's CA and keeps its connections.
@@ -453,6 +457,15 @@ func (s *Server) answer(w http.ResponseWriter, c *call, out reply, encoded []byt
 			h.Set("Content-Type", "application/json")
 		}
 	}
+	if out.serve != nil {
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() { // also when the body was cut on purpose
+			c.log.Status, c.log.Answered = seen.status, s.Clock.Now()
+			s.calls.add(*c.log)
+		}()
+		out.serve(seen, c.r)
+		return
+	}
 	c.log.Status, c.log.Answered = out.status, s.Clock.Now()
 	s.calls.add(*c.log)
 	if s.cfg.Log != nil {
@@ -505,6 +518,12 @@ func (s *Server) headers(c *call, h http.Header) {
 		h.Set("x-ms-correlation-request-id", double(c.log.CorrelationID, false))
 		h.Set("x-ms-routing-request-id", "SIMULATED:"+c.now.Format("20060102T150405Z")+":"+c.log.RequestID)
 		h.Set("Cache-Control", "no-cache")
+	case serviceBlob:
+		h.Set("Server", "Windows-Azure-Blob/1.0")
+		h.Set("x-ms-version", "2023-11-03")
+		h.Set("x-ms-request-id", s.newID())
+	case servicePrices:
+		h.Set("Request-ID", c.log.RequestID)
 	case serviceGraph:
 		h.Set("request-id", double(c.log.RequestID, false))
 		h.Set("client-request-id", double(c.log.RequestID, false))
@@ -523,6 +542,10 @@ func serviceOfPath(path string) service {
 	switch {
 	case strings.HasPrefix(p, "/v1/"), strings.HasPrefix(p, "/webhooks/"):
 		return servicePartnerCenter
+	case strings.HasPrefix(p, "/v1.0/sales/"):
+		return servicePrices
+	case strings.HasPrefix(p, blobRoot):
+		return serviceBlob
 	case strings.HasPrefix(p, "/v1.0/"):
 		return serviceGraph
 	case strings.HasPrefix(p, "/subscriptions"), strings.HasPrefix(p, "/providers"), strings.HasPrefix(p, "/tenants"):

@@ -16,6 +16,7 @@ const (
 	ResourceARM           = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
 	ResourceGraph         = "00000003-0000-0000-c000-000000000000"
 	ResourceAADGraph      = "00000002-0000-0000-c000-000000000000"
+	ResourcePartnerAPI    = "4990cffe-04e8-4e8b-808a-1175604b879f" // price sheets
 )
 
 // resourceOf names the application behind a resource or audience, "" if unknown.
@@ -30,6 +31,8 @@ func resourceOf(audience string) string {
 		return ResourceGraph
 	case "https://graph.windows.net", ResourceAADGraph:
 		return ResourceAADGraph
+	case "https://api.partner.microsoft.com", ResourcePartnerAPI:
+		return ResourcePartnerAPI
 	}
 	return ""
 }
@@ -127,6 +130,8 @@ func (c *call) authenticate(hit []Fault) *reply {
 	switch c.route.service {
 	case servicePartnerCenter:
 		return c.authenticatePartner()
+	case servicePrices:
+		return c.authenticatePrices()
 	case serviceGraph:
 		if who.Tenant == c.s.cfg.Partner.TenantID && c.user() && !who.MFA() && !c.s.settings().AllowNoMFA {
 			return c.refuseToken("InvalidAuthenticationToken", "Multi-factor authentication is required.")
@@ -148,6 +153,8 @@ func (c *call) takes(who *claims) bool {
 		return got == ResourceGraph
 	case serviceARM:
 		return got == ResourceARM
+	case servicePrices:
+		return got == ResourcePartnerAPI || got == ResourcePartnerCenter
 	}
 	return true
 }
