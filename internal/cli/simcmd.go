@@ -10,8 +10,14 @@ import (
 	"causeway/internal/sim"
 )
 
-// simCmd runs the simulator, a product of its own.
+// simCmd is the simulator, a product of its own: to run it, or only its usage.
 type simCmd struct {
+	Serve simServeCmd `cmd:"" default:"withargs" help:"Run it (what sim alone does)."`
+	Usage simUsageCmd `cmd:"" help:"Write a month of simulated daily usage to files, without a server."`
+}
+
+// simServeCmd runs the simulator.
+type simServeCmd struct {
 	Listen      string            `env:"CAUSEWAY_SIM_LISTEN" default:"127.0.0.1:8443" placeholder:"ADDR" help:"HTTPS: all of Microsoft's services by path."`
 	PlainListen string            `env:"CAUSEWAY_SIM_PLAIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Plain HTTP: pages for people, and the control API. Empty: none."`
 	PlainURL    string            `env:"CAUSEWAY_SIM_PLAIN_URL" name:"plain-url" placeholder:"URL" help:"How people reach the plain listener, when that is not its address."`
@@ -38,7 +44,7 @@ type simFile struct {
 	Settings sim.Settings `json:"settings"`
 }
 
-func (c *simCmd) config(std Std) (sim.Config, error) {
+func (c *simServeCmd) config(std Std) (sim.Config, error) {
 	cfg := sim.Config{
 		Addr: c.Listen, PlainAddr: c.PlainListen, PlainURL: c.PlainURL, CAFile: c.CAFile, CAKeyFile: c.CAKeyFile,
 		Latency: sim.Profile(c.Profile), Factor: c.Factor, Seed: c.Random, CallLimit: c.CallLimit, Waits: map[sim.Wait]time.Duration{},
@@ -74,7 +80,7 @@ type simReady struct {
 	CAFile   string `json:"ca_file"`
 }
 
-func (c *simCmd) Run(ctx context.Context, std Std) error {
+func (c *simServeCmd) Run(ctx context.Context, std Std) error {
 	cfg, err := c.config(std)
 	if err != nil {
 		return err

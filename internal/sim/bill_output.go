@@ -85,12 +85,12 @@ func (s *source) write(out io.Writer, part blobPart, currency string, v view, w 
 
 // UsageResult says what GenerateUsage wrote.
 type UsageResult struct {
-	Records  int64    `json:"records"`
-	Bytes    int64    `json:"bytes"`      // of JSON lines
-	Gzip     int64    `json:"gzip_bytes"` // of the blobs
-	Blobs    []string `json:"blobs"`
-	Customer int      `json:"customers"`
-	Sealed   []Sealed `json:"sealed"` // one per currency
+	Records   int64    `json:"records"`
+	Bytes     int64    `json:"bytes"`      // of JSON lines
+	Gzip      int64    `json:"gzip_bytes"` // of the blobs
+	Blobs     []string `json:"blobs"`
+	Customers int      `json:"customers"`
+	Sealed    []Sealed `json:"sealed"` // one per currency
 }
 
 // UsageOptions are BillOptions for files.
@@ -127,7 +127,7 @@ func GenerateUsage(ctx context.Context, dir string, o UsageOptions) (UsageResult
 	if err := m.allot(plans); err != nil {
 		return res, err
 	}
-	res.Customer = len(plans)
+	res.Customers = len(plans)
 	src := &source{month: m, plans: plans}
 	v, number := view{billed: true}, "G000024135"
 	if o.Unbilled {

@@ -361,3 +361,16 @@ func TestTheSealedListIsWhatTheExportsSay(t *testing.T) {
 	}
 }
 
+// firstLine is a blob's first line as it stands.
+func firstLine(t *testing.T, blob []byte) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReaderSize(z, 1<<16).ReadSlice('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSuffix(line, []byte("\n"))
+}
