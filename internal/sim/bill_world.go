@@ -243,8 +243,16 @@ func (b *billing) close(start, last, date time.Time) ([]*billInvoice, error) {
 	if len(src.plans) == 0 {
 		return nil, errNoUsage
 	}
+	currencies := slices.Clone(m.opt.Currencies)
+	if src.prior != nil { // whose late records are charged in their own
+		for _, c := range src.prior.opt.Currencies {
+			if !slices.Contains(currencies, c) {
+				currencies = append(currencies, c)
+			}
+		}
+	}
 	var made []*billInvoice
-	for _, currency := range m.opt.Currencies {
+	for _, currency := range currencies {
 		w := newSealing(src, currency, view{cut: m.cut(last)})
 		w.run()
 		if w.lines == 0 {
