@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// billing is what the simulated vendor bills. It has a lock of its own, taken after
+// billing is what the simulated vendor bills. It has a lock of its own, taken before
 // the world's where both are needed: making an invoice of millions of records must
 // not stop the world.
 type billing struct {

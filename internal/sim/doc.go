@@ -29,6 +29,10 @@
 //     record; c.emit a webhook.
 //   - Errors: pcError, pcNewError (Partner Center), armError, c.odataError (Graph),
 //     c.entraError, clcError; 401s are made by call.authenticate.
+//   - Billing (bill_*.go) has state and a lock of its own, billing.mu, which is taken
+//     before the world's: its routes are unlocked. A month's records are made anew from
+//     seed and number whenever they are read (bill_generate.go); what was planted in an
+//     invoice is defined in bill_sealed.go.
 //   - c.who is the token: Type "app" or "user", Tenant, Object, UPN, MFA(), and Home
 //     where the person's own tenant is another one.
 package sim
