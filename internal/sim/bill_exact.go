@@ -72,9 +72,6 @@ func (a exact) append(b []byte) []byte {
 func (a exact) String() string           { return string(a.append(nil)) }
 func (a exact) decimal() decimal.Decimal { return decimal.New(int64(a), -10) }
 
-// exactly turns a decimal of at most ten decimals into an exact; more are cut.
-func exactly(d decimal.Decimal) exact { return exact(d.Shift(10).IntPart()) }
-
 // sum is a sum of exacts, in 128 bits.
 type sum struct {
 	hi int64

@@ -350,8 +350,9 @@ func (b *block) before(q exact) exact { return max(q/8*7/micro, 1) * micro }
 func (b *block) after(q exact) exact { return q/8*9/micro*micro + micro }
 
 // split cuts a row where the month's quantity passes into another tier.
-func (r row) split(used *exact, out []row) []row {
+func (r *row) split(used *exact, out []row) []row {
 	left := r.quantity
+	part := *r
 	tiers := r.b.meter.tiers
 	for i, t := range tiers {
 		if left == 0 {
@@ -364,8 +365,8 @@ func (r row) split(used *exact, out []row) []row {
 		if room <= 0 {
 			continue
 		}
-		r.quantity, r.price = room, t.price
-		out = append(out, r)
+		part.quantity, part.price = room, t.price
+		out = append(out, part)
 		*used += room
 		left -= room
 	}

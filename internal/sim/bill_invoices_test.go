@@ -119,8 +119,8 @@ func TestLineItemsArePagedLikeTheExport(t *testing.T) {
 // is that of the unbilled records.
 func TestUsageRecordsComeToTheUnbilledUsage(t *testing.T) {
 	b := newBill(t)
-	b.control("POST", "/generate", `{"month":"2026-11","customers":3,"resources":6,"subscriptions":2,"features":["earned","tiers"]}`).want(t, 200)
-	f := b.export("/usage/unbilled/export", map[string]string{"currencyCode": "USD", "billingPeriod": "current"}).lines
+	b.control("POST", "/generate", `{"month":"2026-11","customers":3,"resources":6,"subscriptions":2,"currency":"EUR","features":["earned","tiers"]}`).want(t, 200)
+	f := b.export("/usage/unbilled/export", map[string]string{"currencyCode": "EUR", "billingPeriod": "current"}).lines
 	id, plan := text(f[0], "CustomerId"), text(f[0], "SubscriptionId")
 	want := decimal.Zero
 	for _, x := range f {

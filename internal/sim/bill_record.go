@@ -211,7 +211,7 @@ func (w *records) append(out []byte, r *row) []byte {
 	out = append(out, t.head...)
 	out = append(out, `"UsageDate":"`...)
 	out = append(out, r.b.month.name...)
-	out = append(out, '-', byte('0'+(r.day+1)/10), byte('0'+(r.day+1)%10))
+	out = append(out, '-', byte('0'+(r.day+1)/10), byte('0'+(r.day+1)%10)) // #nosec G115 -- a day of a month
 	out = append(out, `T00:00:00Z",`...)
 	out = append(out, t.meter...)
 	charge := "new"

@@ -103,7 +103,7 @@ func (c *call) sendBlob(w http.ResponseWriter, r *http.Request, x *export, f *bl
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer func() { _ = content.Close() }() // it was only read
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Etag", fmt.Sprintf(`"0x8D%014X"`, f.hash[:7]))
