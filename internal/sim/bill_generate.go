@@ -147,9 +147,9 @@ func (m *billMonth) blockAt(p *billPlan, n, left, days int) *block {
 	case filler || tiered:
 	case kind < 4 && m.has(FeatureCredits):
 		b.azure = true
-	case kind < 8 && m.has(FeatureReservations) && !foreign:
+	case kind < 12 && m.has(FeatureReservations) && !foreign:
 		b.benefit = 1 + int(b.key%2) // #nosec G115 -- 1 or 2
-	case kind < 11 && m.has(FeaturePlanLevel) && n > 0:
+	case kind < 15 && m.has(FeaturePlanLevel) && n > 0:
 		b.wide = true
 	default:
 		b.events = true

@@ -81,7 +81,7 @@ func (g *lineGroup) add(r *row) {
 	g.billing.add(p.times(r.b.rate))
 }
 
-var cents = int32(2)
+const cents int32 = 2
 
 // line is Microsoft's own arithmetic: Subtotal = ROUNDDOWN(ROUNDDOWN(EffectiveUnitPrice
 // × BillableQuantity, 2) × rate, 2), the rate being that of the invoice's month. So a

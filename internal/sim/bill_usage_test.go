@@ -63,7 +63,7 @@ func TestInvoiceLinesAreRoundedAsDocumented(t *testing.T) {
 // The generator has Azure's habits, each to be seen in the files.
 func TestUsageBehavesLikeAzures(t *testing.T) {
 	b := newBill(t)
-	b.generate("2026-10", `,"currencies":["GBP"],"seed":3`)
+	b.generate("2026-10", `,"currencies":["GBP"],"customers":40,"subscriptions":1`)
 	b.s.Clock.Advance(time.Date(2026, 10, 20, 10, 0, 0, 0, time.UTC).Sub(b.s.Clock.Now()))
 	unbilled := func(period string) []map[string]any {
 		b.graph = b.graphToken("", false)
