@@ -1,10 +1,13 @@
 package provision_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"causeway/internal/provider"
+	"causeway/internal/provision"
 	"causeway/internal/sim"
 )
 
@@ -54,4 +57,23 @@ func TestTheDocumentedWaitsAreWaited(t *testing.T) {
 	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
 	w.until(id, provider.Ready)
 	w.same()
+}
+
+// A program that stood still for hours has asked once, not for hours.
+func TestAnInterruptionIsNotHeldAgainstMicrosoft(t *testing.T) {
+	w := newWorld(t)
+	stop := w.working()
+	w.sim.SetWait(sim.WaitConsent, time.Hour)
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.at(id, provision.StepEnter)
+	stop()
+	w.jump(5 * time.Hour)
+	w.working()
+	w.poll("another question", func() bool {
+		tail, _, err := w.providers.Tail(w.ctx(), id, 20)
+		w.must(err)
+		return slices.ContainsFunc(tail, func(e provider.Entry) bool { return strings.HasPrefix(e.Text, "Goes on after an interruption") })
+	})
+	w.sim.Advance(2 * time.Hour)
+	w.until(id, provider.Ready)
 }

@@ -215,10 +215,27 @@ func (r *Runner) pickUp(ctx context.Context, j job.Job) (*work, error) {
 	return w, nil
 }
 
-// start writes that the step has begun, the first time.
+// away is how much later than planned a step is asked again when nobody was there
+// to ask: the program stood still, its clock jumped, or it was throttled for long.
+const away = 5 * time.Minute
+
+// start writes that the step has begun, the first time. After an interruption its
+// time counts anew: a deadline is for how long Microsoft was asked in vain, and not
+// for how long nobody asked.
 func (w *work) start(ctx context.Context) error {
 	if w.s.State == StepRunning || w.s.State == StepWaiting {
-		return nil
+		now := w.r.now()
+		late := now.Sub(w.s.Next)
+		if w.s.Next.IsZero() || late < away {
+			return nil
+		}
+		w.s.Started = now
+		return w.tx(ctx, func(tx *store.Tx) error {
+			if err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) { s.Started = now }); err != nil {
+				return err
+			}
+			return w.say(ctx, tx, provider.Info, "Goes on after an interruption of %s", late.Round(time.Second))
+		})
 	}
 	w.s.State, w.s.Started = StepRunning, w.r.now()
 	return w.tx(ctx, func(tx *store.Tx) error {
