@@ -177,11 +177,11 @@ func (c *checker) bothSides() {
 		}
 	}
 	for _, o := range c.Onboardings {
-		if o.State != "ready" && o.State != "stuck" || o.Subscription == "" {
+		if o.State == "cancelled" || o.Subscription == "" {
 			continue
 		}
 		id := strings.ToLower(o.Subscription)
-		if active[id] == "" {
+		if active[id] == "" && o.State == "ready" {
 			c.broken(There, o.ID, "Its subscription is not active at Microsoft.")
 		}
 		delete(active, id)

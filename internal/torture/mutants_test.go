@@ -1,7 +1,6 @@
 package torture_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -82,17 +81,17 @@ func TestEachMutantBreaksItsPromise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sound := filepath.Join(t.TempDir(), "causeway")
-	build(t, root, sound, "")
+	healthy := sound(t)
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
-			if broken := ordeal(t, sound, m.args); len(broken) > 0 {
-				t.Fatalf("the program as it is breaks %v", broken)
+			args := "--fast --seed 1 " + m.args
+			if r := run(t, healthy, args); len(r.Broken) > 0 || r.Onboardings == 0 {
+				t.Fatalf("the program as it is breaks %v", r.Broken)
 			}
 			sick := filepath.Join(t.TempDir(), "causeway")
 			build(t, root, sick, m.overlay(t, root))
-			if broken := ordeal(t, sick, m.args); broken[m.breaks] == 0 {
-				t.Errorf("it breaks %v, and not %q", broken, m.breaks)
+			if r := run(t, sick, args); r.Broken[m.breaks] == 0 {
+				t.Errorf("it breaks %v, and not %q", r.Broken, m.breaks)
 			}
 		})
 	}
@@ -146,23 +145,4 @@ func build(t *testing.T, root, to, overlay string) {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-}
-
-// ordeal runs the program and gives the promises that it broke.
-func ordeal(t *testing.T, program, args string) map[torture.Property]int {
-	t.Helper()
-	c := exec.CommandContext(t.Context(), program, append([]string{"torture", "--fast", "--json", "--seed", "1"}, strings.Fields(args)...)...) // #nosec G204 -- our own program
-	var out, say bytes.Buffer
-	c.Stdout, c.Stderr = &out, &say
-	err := c.Run()
-	var result struct {
-		Broken map[torture.Property]int `json:"broken"`
-	}
-	if jerr := json.Unmarshal(out.Bytes(), &result); jerr != nil {
-		t.Fatalf("torture %s: %v, %v\n%s", args, err, jerr, say.String())
-	}
-	if err != nil && len(result.Broken) == 0 {
-		t.Fatalf("torture %s: %v\n%s", args, err, say.String())
-	}
-	return result.Broken
 }
