@@ -42,6 +42,20 @@ var proofs = []proof{
 		title: "Onboardings with Microsoft's documented waits", args: []string{"bench", "onboarding", "-n", "5", "--profile", "recorded", "--json"},
 		limits: []limit{{"ready", atLeast, 5}, {"overhead_percent", atMost, 5}, {"overhead_seconds_p50", atMost, 2}, {"wasted_percent", atMost, 1}},
 	},
+	{
+		title: "Torture: 300 onboardings, one server on SQLite", args: []string{"torture", "--onboardings", "300", "--seed", "1", "--json"}, limits: promises,
+	},
+	{
+		title: "Torture: 300 onboardings, three servers on PostgreSQL", args: []string{"torture", "--onboardings", "300", "--seed", "1", "--database", "postgres", "--replicas", "3", "--json"}, limits: promises,
+	},
+	{
+		title: "Torture: 10 000 onboardings in one process", args: []string{"torture", "--fast", "--onboardings", "100", "--seeds", "100", "--seed", "1", "--json"}, limits: promises,
+	},
+}
+
+// promises are what must hold after torture, whatever went wrong.
+var promises = []limit{
+	{"stuck_silent", atMost, 0}, {"duplicates", atMost, 0}, {"orphans_after_sweep", atMost, 0}, {"lost", atMost, 0}, {"foreign_touched", atMost, 0}, {"leaked_secrets", atMost, 0},
 }
 
 func main() {
