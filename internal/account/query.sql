@@ -172,3 +172,6 @@ UPDATE api_token SET revoked_at = @now WHERE id = @id AND revoked_at = 0;
 
 -- name: Disable :execrows
 UPDATE billing_account SET disabled = TRUE, changed_at = @changed_at, version = version + 1 WHERE alias = @alias AND NOT disabled;
+
+-- name: DropSessions :execrows
+DELETE FROM session;

@@ -26,6 +26,13 @@ func sessionKey(token string) string {
 	return hex.EncodeToString(h[:])
 }
 
+// Restored ends all sessions, in the transaction that fills a database from a
+// backup: one that was ended since must not come back to life.
+func Restored(ctx context.Context, tx *store.Tx) error {
+	_, err := sqlc.New(tx).DropSessions(ctx)
+	return err
+}
+
 // FindCtx gives a live session's data.
 func (s *SessionStore) FindCtx(ctx context.Context, token string) (b []byte, found bool, err error) {
 	text, err := sqlc.New(s.d.db.Read()).FindSession(ctx, sqlc.FindSessionParams{Key: sessionKey(token), Now: store.Micros(s.d.now())})

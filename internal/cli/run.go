@@ -43,6 +43,8 @@ type commands struct {
 	Owner      ownerCmd      `cmd:"" help:"The first person of a new installation."`
 	Doctor     doctorCmd     `cmd:"" help:"Check everything that can go wrong outside."`
 	Torture    tortureCmd    `cmd:"" help:"Run onboardings while everything goes wrong, and check that nothing is made twice or lost."`
+	Backup     backupCmd     `cmd:"" help:"Write the whole state into one file, while it is in use."`
+	Restore    restoreCmd    `cmd:"" help:"Fill an empty database from a backup."`
 	Bench      benchCmd      `cmd:"" help:"Measure."`
 	Sim        simCmd        `cmd:"" help:"Run a simulated Microsoft: Entra ID, Partner Center, Graph, Resource Manager."`
 

@@ -190,6 +190,13 @@ func (q *Queue) Open(ctx context.Context) ([]sqlc.Job, error) {
 	return sqlc.New(q.db.Read()).OpenJobs(ctx)
 }
 
+// Restored gives all leases free, in the transaction that fills a database from a
+// backup: whoever held them works on another one.
+func Restored(ctx context.Context, tx *store.Tx) error {
+	_, err := sqlc.New(tx).FreeAll(ctx)
+	return err
+}
+
 // Purge forgets jobs that were done before a time: what they did stands in the
 // rows of those who asked for them.
 func (q *Queue) Purge(ctx context.Context, tx *store.Tx, before time.Time) error {

@@ -33,6 +33,9 @@ UPDATE job SET leased_until = 0 WHERE worker LIKE @name AND worker <> @worker AN
 -- name: FreeOwn :execrows
 UPDATE job SET leased_until = 0 WHERE worker = @worker AND leased_until > 0 AND done_at IS NULL;
 
+-- name: FreeAll :execrows
+UPDATE job SET leased_until = 0, fence = fence + 1 WHERE done_at IS NULL;
+
 -- name: OpenJobs :many
 SELECT * FROM job WHERE done_at IS NULL ORDER BY due_at, id;
 

@@ -96,6 +96,11 @@ func (w *work) settleDoubts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if begun && w.t.Holder == "" { // of a restored state: whoever held it then is forgotten
+			if _, err := w.hold(ctx); err != nil {
+				return err
+			}
+		}
 		if begun && w.t.Holder == w.o.ID {
 			if err := w.create(ctx); err != nil {
 				if f := fault.Of(err); f == nil || azure.Unknown(err) || f.Kind == fault.Unavailable {
@@ -103,6 +108,9 @@ func (w *work) settleDoubts(ctx context.Context) error {
 				} // refused: nothing was made
 			}
 		}
+	}
+	if err := w.findForgotten(ctx); err != nil {
+		return err
 	}
 	if w.t.Cart != "" && w.t.Plan == "" && w.t.Holder == w.o.ID {
 		begun, err := w.begun(ctx, w.onTenant(), "checkout "+w.t.Cart)

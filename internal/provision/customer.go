@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"causeway/internal/azure"
@@ -99,6 +100,11 @@ func (w *work) create(ctx context.Context) error {
 		return err
 	}
 	ctx = azure.WithCorrelation(ctx, azure.CorrelationID(in.row.Correlation)) // the first try's, whoever goes on
+	if in.lost {
+		if made, err := w.recall(ctx, in); err != nil || made {
+			return err
+		}
+	}
 	c, err := w.r.pc.CreateCustomer(ctx, in.id(), w.asCustomer())
 	if err == nil {
 		return w.born(ctx, in, c)
@@ -135,6 +141,33 @@ func (w *work) create(ctx context.Context) error {
 	return err
 }
 
+// recall looks for a tenant that may have been made after the backup that this
+// state is from. There is no first answer to replay, so it looks before it sends;
+// and an onboarding that is being cancelled sends nothing.
+func (w *work) recall(ctx context.Context, in intent) (made bool, err error) {
+	c, found, err := w.findOurs(ctx, in)
+	if err != nil {
+		return false, w.failed(ctx, in, err)
+	}
+	if found {
+		return true, w.born(ctx, in, c)
+	}
+	if !w.cancelling {
+		return false, nil
+	}
+	taken, err := w.r.pc.DomainTaken(ctx, w.t.Domain)
+	if err != nil {
+		return false, w.failed(ctx, in, err)
+	}
+	if taken {
+		return false, nil // perhaps by us, and the record comes late
+	}
+	if err := w.settle(ctx, in); err != nil {
+		return false, err
+	}
+	return false, fault.New(fault.NotFound, "Nothing was made at Microsoft.")
+}
+
 // auditLag is how long we wait for the audit record of a creation whose answer
 // was lost; 15 minutes is what Microsoft names for its slowest lists.
 const auditLag = 15 * time.Minute
@@ -148,12 +181,16 @@ func takenDomain(name, reason string) *fault.Error {
 
 // findOurs looks for the tenant in the audit records of its creation.
 func (w *work) findOurs(ctx context.Context, in intent) (partnercenter.Customer, bool, error) {
+	ours, err := w.correlations(ctx, in)
+	if err != nil {
+		return partnercenter.Customer{}, false, err
+	}
 	start := in.since().Add(-10 * time.Minute) // their clock and ours
 	for rec, err := range w.r.pc.AuditRecords(ctx, partnercenter.AuditQuery{Start: start}) {
 		if err != nil {
 			return partnercenter.Customer{}, false, err
 		}
-		if !rec.Is(partnercenter.OperationAddCustomer) || !azure.SameID(rec.OriginalCorrelationID, in.row.Correlation) {
+		if !rec.Is(partnercenter.OperationAddCustomer) || !slices.ContainsFunc(ours, func(id string) bool { return azure.SameID(rec.OriginalCorrelationID, id) }) {
 			continue
 		}
 		c, err := w.r.pc.Customer(ctx, rec.CustomerID)

@@ -22,6 +22,7 @@ type intent struct {
 	row   sqlc.Intent
 	done  bool // confirmed before: nothing to do
 	doubt bool // a try before this one may have taken effect
+	lost  bool // the doubt is a restored backup's: what was sent since, and under which id, is forgotten
 }
 
 // RequestID to send with.
@@ -65,6 +66,7 @@ func (w *work) intend(ctx context.Context, scope, name string) (intent, error) {
 			return err
 		}
 		in = intent{row: row, done: row.State == intentConfirmed, doubt: row.State == intentSent || row.State == intentUnknown}
+		in.lost = in.doubt && row.Tries == 0
 		if in.done {
 			return nil
 		}

@@ -159,3 +159,23 @@ SELECT provider FROM draft WHERE begun_at = 0 AND keep_until < @now ORDER BY kee
 
 -- name: MoveOnboarding :exec
 UPDATE onboarding SET account = @account, changed_at = @changed_at WHERE id = @id;
+
+-- name: AddRestored :exec
+INSERT INTO restored (backup, taken_at, restored_at) VALUES (@backup, @taken_at, @restored_at);
+
+-- name: RestoredSince :one
+SELECT COUNT(*) FROM restored WHERE restored_at >= @since;
+
+-- name: DoubtIntents :execrows
+UPDATE intent SET state = 'unknown', first_sent = CASE WHEN first_sent = 0 THEN created_at ELSE first_sent END WHERE state <> 'confirmed';
+
+-- name: UnmadeTenants :many
+SELECT t.id, t.created_at, o.correlation FROM tenant t JOIN onboarding o ON o.tenant = t.id
+WHERE t.azure_id = '' AND o.state IN ('running', 'waiting', 'stuck', 'cancelling') ORDER BY t.id, o.started_at, o.id;
+
+-- name: AddDoubt :execrows
+INSERT INTO intent (id, scope, name, request_id, correlation, state, tries, first_sent, last_sent, result, created_at)
+VALUES (@id, @scope, @name, @request_id, @correlation, 'unknown', 0, @first_sent, 0, '', @created_at) ON CONFLICT (scope, name) DO NOTHING;
+
+-- name: CountOpen :one
+SELECT COUNT(*) FROM onboarding WHERE state IN ('running', 'waiting', 'stuck', 'cancelling');

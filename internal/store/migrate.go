@@ -52,7 +52,7 @@ var inserts = regexp.MustCompile(`(?m)^INSERT INTO (\w+)`)
 
 // Filled names the tables in which a fresh database has rows already.
 func Filled() []string {
-	all := []string{versionTable}
+	all := []string{VersionTable}
 	for _, m := range migrationFiles() {
 		for _, found := range inserts.FindAllStringSubmatch(m.text, -1) {
 			all = append(all, found[1])
@@ -62,8 +62,8 @@ func Filled() []string {
 	return slices.Compact(all)
 }
 
-// versionTable is where goose writes which migrations are in.
-const versionTable = "goose_db_version"
+// VersionTable is where goose writes which migrations are in.
+const VersionTable = "goose_db_version"
 
 // lockMigrate is the advisory lock of whoever changes the tables; a backup holds
 // it shared, so that no change waits in the middle of it with all traffic behind.
@@ -140,7 +140,7 @@ func (db *DB) lockMigrations(ctx context.Context, how string) (release func(), e
 
 // Schema is the version of the tables; 0 = there are none.
 func (db *DB) Schema(ctx context.Context) (version int64, err error) {
-	there, err := db.hasTable(ctx, versionTable)
+	there, err := db.hasTable(ctx, VersionTable)
 	if err != nil || !there {
 		return 0, err
 	}

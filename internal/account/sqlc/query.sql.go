@@ -366,6 +366,18 @@ func (q *Queries) DropSession(ctx context.Context, key string) error {
 	return err
 }
 
+const dropSessions = `-- name: DropSessions :execrows
+DELETE FROM session
+`
+
+func (q *Queries) DropSessions(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropSessions)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const endSessions = `-- name: EndSessions :execrows
 UPDATE person SET sessions_from = $1 WHERE id = $2
 `

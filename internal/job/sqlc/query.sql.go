@@ -132,6 +132,18 @@ func (q *Queries) FinishJob(ctx context.Context, arg FinishJobParams) (int64, er
 	return result.RowsAffected()
 }
 
+const freeAll = `-- name: FreeAll :execrows
+UPDATE job SET leased_until = 0, fence = fence + 1 WHERE done_at IS NULL
+`
+
+func (q *Queries) FreeAll(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, freeAll)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const freeOwn = `-- name: FreeOwn :execrows
 UPDATE job SET leased_until = 0 WHERE worker = $1 AND leased_until > 0 AND done_at IS NULL
 `

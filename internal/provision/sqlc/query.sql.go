@@ -33,6 +33,37 @@ func (q *Queries) AddAsk(ctx context.Context, arg AddAskParams) error {
 	return err
 }
 
+const addDoubt = `-- name: AddDoubt :execrows
+INSERT INTO intent (id, scope, name, request_id, correlation, state, tries, first_sent, last_sent, result, created_at)
+VALUES ($1, $2, $3, $4, $5, 'unknown', 0, $6, 0, '', $7) ON CONFLICT (scope, name) DO NOTHING
+`
+
+type AddDoubtParams struct {
+	ID          string
+	Scope       string
+	Name        string
+	RequestID   string
+	Correlation string
+	FirstSent   int64
+	CreatedAt   int64
+}
+
+func (q *Queries) AddDoubt(ctx context.Context, arg AddDoubtParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, addDoubt,
+		arg.ID,
+		arg.Scope,
+		arg.Name,
+		arg.RequestID,
+		arg.Correlation,
+		arg.FirstSent,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const addDraft = `-- name: AddDraft :exec
 INSERT INTO draft (provider, body, version, updated_at, keep_until) VALUES ($1, $2, 1, $3, $4)
 `
@@ -153,6 +184,21 @@ func (q *Queries) AddOnboarding(ctx context.Context, arg AddOnboardingParams) er
 		arg.StartedAt,
 		arg.ChangedAt,
 	)
+	return err
+}
+
+const addRestored = `-- name: AddRestored :exec
+INSERT INTO restored (backup, taken_at, restored_at) VALUES ($1, $2, $3)
+`
+
+type AddRestoredParams struct {
+	Backup     string
+	TakenAt    int64
+	RestoredAt int64
+}
+
+func (q *Queries) AddRestored(ctx context.Context, arg AddRestoredParams) error {
+	_, err := q.db.ExecContext(ctx, addRestored, arg.Backup, arg.TakenAt, arg.RestoredAt)
 	return err
 }
 
@@ -288,6 +334,29 @@ func (q *Queries) CountOnboardings(ctx context.Context) ([]CountOnboardingsRow, 
 		return nil, err
 	}
 	return items, nil
+}
+
+const countOpen = `-- name: CountOpen :one
+SELECT COUNT(*) FROM onboarding WHERE state IN ('running', 'waiting', 'stuck', 'cancelling')
+`
+
+func (q *Queries) CountOpen(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOpen)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const doubtIntents = `-- name: DoubtIntents :execrows
+UPDATE intent SET state = 'unknown', first_sent = CASE WHEN first_sent = 0 THEN created_at ELSE first_sent END WHERE state <> 'confirmed'
+`
+
+func (q *Queries) DoubtIntents(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, doubtIntents)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const dropCredentials = `-- name: DropCredentials :many
@@ -1061,6 +1130,17 @@ func (q *Queries) PurgeAsks(ctx context.Context, before int64) error {
 	return err
 }
 
+const restoredSince = `-- name: RestoredSince :one
+SELECT COUNT(*) FROM restored WHERE restored_at >= $1
+`
+
+func (q *Queries) RestoredSince(ctx context.Context, since int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, restoredSince, since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const saveDraft = `-- name: SaveDraft :execrows
 UPDATE draft SET body = $1, version = version + 1, updated_at = $2, keep_until = $3
 WHERE provider = $4 AND version = $5 AND begun_at = 0
@@ -1454,6 +1534,40 @@ func (q *Queries) TenantsOfOrg(ctx context.Context, org string) ([]Tenant, error
 			&i.CredentialsUntil,
 			&i.CreatedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unmadeTenants = `-- name: UnmadeTenants :many
+SELECT t.id, t.created_at, o.correlation FROM tenant t JOIN onboarding o ON o.tenant = t.id
+WHERE t.azure_id = '' AND o.state IN ('running', 'waiting', 'stuck', 'cancelling') ORDER BY t.id, o.started_at, o.id
+`
+
+type UnmadeTenantsRow struct {
+	ID          string
+	CreatedAt   int64
+	Correlation string
+}
+
+func (q *Queries) UnmadeTenants(ctx context.Context) ([]UnmadeTenantsRow, error) {
+	rows, err := q.db.QueryContext(ctx, unmadeTenants)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnmadeTenantsRow
+	for rows.Next() {
+		var i UnmadeTenantsRow
+		if err := rows.Scan(&i.ID, &i.CreatedAt, &i.Correlation); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
