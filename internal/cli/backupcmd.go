@@ -254,6 +254,11 @@ func (c *restoreCmd) restore(ctx context.Context, f *os.File, keys map[string][]
 		if _, _, err := backup.Load(ctx, tx, db, f); err != nil {
 			return err
 		}
+		if c.OtherKeys { // whoever starts first says which are the new ones
+			if _, err := tx.ExecContext(ctx, "DELETE FROM key_proof"); err != nil {
+				return err
+			}
+		}
 		d, err = afterLoad(ctx, tx, head)
 		return err
 	})

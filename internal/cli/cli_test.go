@@ -115,9 +115,9 @@ func TestRoleWorkerShowsNoPortal(t *testing.T) {
 // Web and worker are two processes on one PostgreSQL: what one asks for, the other
 // does.
 func TestWebAndWorkerOnOneDatabase(t *testing.T) {
-	url := storetest.Postgres(t)
-	web, _ := started(t, Config{Database: url, Role: RoleWeb, WorkerName: "web"})
-	started(t, Config{Database: url, Role: RoleWorker, WorkerName: "worker"})
+	url, keys := storetest.Postgres(t), t.TempDir()
+	web, _ := started(t, Config{Database: url, Keys: keys, Role: RoleWeb, WorkerName: "web"})
+	started(t, Config{Database: url, Keys: keys, Role: RoleWorker, WorkerName: "worker"})
 	err := web.DB.Tx(t.Context(), func(tx *store.Tx) error {
 		return web.Jobs.Add(t.Context(), tx, jobSweep, "asked by web", struct{}{}, time.Time{})
 	})

@@ -25,6 +25,8 @@ import (
 
 	"causeway/internal/api"
 	"causeway/internal/demo"
+	"causeway/internal/fault"
+	"causeway/internal/seal"
 	"causeway/internal/store/pgserver"
 	"causeway/internal/store/storetest"
 )
@@ -639,4 +641,34 @@ func built(t *testing.T, name, further string) string {
 		t.Fatalf("the program says it is version %q, want %q (%v)", said, name, err)
 	}
 	return out
+}
+
+// A second host whose key files were forgotten would seal what nobody can open.
+func TestAReplicaWithoutTheKeysOfItsDatabaseDoesNotStart(t *testing.T) {
+	db := storetest.Postgres(t)
+	keys := t.TempDir()
+	_, _ = started(t, Config{Database: db, Keys: keys, WorkerName: "one"})
+	for name, dir := range map[string]string{"none": t.TempDir(), "others": t.TempDir()} {
+		if name == "others" {
+			if err := errors.Join(ownKey(filepath.Join(dir, "customer.key")), ownKey(filepath.Join(dir, "partner.key"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		app, err := New(t.Context(), Config{Database: db, Keys: dir, WorkerName: "two"})
+		if !errors.Is(err, fault.Conflict) {
+			t.Errorf("with %s: %v, want a refusal", name, err)
+			if err == nil {
+				_ = app.Close()
+			}
+		}
+		if left, err := os.ReadDir(dir); name == "none" && (err != nil || len(left) > 0) {
+			t.Errorf("a key was made although it is another one's: %v %v", left, err)
+		}
+	}
+	_, _ = started(t, Config{Database: db, Keys: keys, WorkerName: "three"})
+}
+
+func ownKey(file string) error {
+	_, err := seal.Load(file)
+	return err
 }

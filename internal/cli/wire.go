@@ -89,7 +89,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 	a := &App{Config: cfg, DB: db, closing: make(chan struct{})}
 	var err error
-	if a.Ring, err = seal.Load(filepath.Join(cfg.Keys, "customer.key")); err != nil {
+	if a.Ring, err = ring(ctx, db, cfg.Keys, "customer.key"); err != nil {
 		return nil, err
 	}
 	if a.Signer, err = agreement.LoadSigner(filepath.Join(cfg.Keys, "receipt.key")); err != nil {
@@ -148,7 +148,7 @@ func (a *App) microsoft(ctx context.Context) error {
 		a.Pipe = nil
 		return nil
 	}
-	ring, err := seal.Load(filepath.Join(a.Config.Keys, "partner.key"))
+	ring, err := ring(ctx, a.DB, a.Config.Keys, "partner.key")
 	if err != nil {
 		return err
 	}
@@ -176,6 +176,9 @@ func (a *App) apiParts() api.Parts {
 func (a *App) Run(ctx context.Context, l net.Listener) error {
 	if a.Config.worker() {
 		if err := a.startWork(ctx); err != nil {
+			if ctx.Err() != nil {
+				return l.Close() // asked to stop before it began
+			}
 			return errors.Join(err, l.Close())
 		}
 	}

@@ -13,6 +13,14 @@ CREATE TABLE restored (
     restored_at BIGINT NOT NULL
 );
 
+-- A text sealed with each key ring, by which a replica notices that its key files
+-- are not those of this database.
+CREATE TABLE key_proof (
+    name  TEXT PRIMARY KEY, -- of the key file
+    proof TEXT NOT NULL
+);
+
 -- +goose Down
+DROP TABLE key_proof;
 DROP TABLE restored;
 DROP TABLE schema_floor;
