@@ -250,6 +250,7 @@ func (a *App) drain(failed <-chan error) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-failed: // nobody can come any more
+	case err := <-failed: // nobody can come any more
+		a.Config.Log.Error("stopped listening", "error", err)
 	}
 }

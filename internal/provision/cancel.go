@@ -33,6 +33,11 @@ func (r *Runner) Cancel(ctx context.Context, a account.Actor, id provider.ID) er
 		return err
 	}
 	return r.db.Tx(ctx, func(tx *store.Tx) error {
+		// The job first, as the worker does that has it: in another order PostgreSQL
+		// ends one of the two as a deadlock.
+		if err := r.jobs.Add(ctx, tx, JobOnboard, string(o.ID), struct{}{}, time.Time{}); err != nil {
+			return err
+		}
 		err := r.change(ctx, tx, o.ID, func(o *Onboarding) error {
 			if o.State == Cancelled || o.State == Cancelling {
 				return fault.New(fault.Conflict, "“%s” is cancelled already.", o.Name)
@@ -53,11 +58,7 @@ func (r *Runner) Cancel(ctx context.Context, a account.Actor, id provider.ID) er
 		if err := r.providers.Log(ctx, tx, id, provider.Info, string(o.Step), "Cancelling was asked for by "+a.Name); err != nil {
 			return err
 		}
-		err = audit.Write(ctx, tx, audit.Entry{Org: string(o.Org), At: r.now(), Actor: a.ID(), Action: "onboarding.cancel", Object: "onboarding:" + string(o.ID), Address: a.Address})
-		if err != nil {
-			return err
-		}
-		return r.jobs.Add(ctx, tx, JobOnboard, string(o.ID), struct{}{}, time.Time{})
+		return audit.Write(ctx, tx, audit.Entry{Org: string(o.Org), At: r.now(), Actor: a.ID(), Action: "onboarding.cancel", Object: "onboarding:" + string(o.ID), Address: a.Address})
 	})
 }
 

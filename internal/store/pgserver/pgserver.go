@@ -93,7 +93,7 @@ func (s *Server) asPostgres() error {
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	c := exec.Command(filepath.Join(s.bin, name), args...) // #nosec G204 -- a fixed program with our own folder
+	c := exec.CommandContext(context.Background(), filepath.Join(s.bin, name), args...) // #nosec G204 -- a fixed program with our own folder
 	c.Dir, c.SysProcAttr = s.dir, s.attr
 	return c
 }
