@@ -11,8 +11,13 @@ import (
 	"causeway/internal/store"
 )
 
-// mostValues is how many values one statement carries: SQLite takes 32 766.
-const mostValues = 30_000
+// How many rows one statement carries. SQLite reads the text of each, and becomes
+// slower with long ones (20 000 rows: 2.6 s, at 2 000 rows each 8.7 s); PostgreSQL is
+// asked for each, and becomes faster (3.8 s and 1.5 s).
+const (
+	batchSQLite   = 20
+	batchPostgres = 500
+)
 
 // Load fills the tables in tx from a file. The database must be empty but for what
 // its migrations put in, and have at least the columns of the backup.
@@ -36,9 +41,13 @@ func Load(ctx context.Context, tx *store.Tx, db *store.DB, from io.Reader) (Head
 			return Head{}, Summary{}, err
 		}
 	}
+	batch := batchPostgres
+	if db.SQLite() {
+		batch = batchSQLite
+	}
 	return Read(from, Contents{Rows: func(t Table, rows [][]any) error {
 		for len(rows) > 0 {
-			n := min(len(rows), max(mostValues/len(t.Columns), 1))
+			n := min(len(rows), batch)
 			if err := insert(ctx, tx, t, rows[:n]); err != nil {
 				return fmt.Errorf("fill the table %s: %w", t.Name, err)
 			}
