@@ -25,8 +25,12 @@ type Amount struct {
 }
 
 // maxDigits bounds what is taken from outside: a number such as 1e999999999
-// would fill the memory when it is written out.
-const maxDigits = 40
+// would fill the memory when it is written out. maxStored bounds what we wrote
+// ourselves: price × quantity × rate × percent, each exact, has up to 60 digits.
+const (
+	maxDigits = 40
+	maxStored = 200
+)
 
 // New makes an amount from an exact decimal.
 func New(value decimal.Decimal, c Currency) (Amount, error) {
@@ -42,16 +46,27 @@ func New(value decimal.Decimal, c Currency) (Amount, error) {
 // Parse reads a plain decimal such as "1207.44" or "-3". It refuses exponents,
 // thousands separators and blanks, because each is read differently somewhere.
 func Parse(s string, c Currency) (Amount, error) {
+	if len(s) > maxDigits+1 { // with its sign
+		return Amount{}, fault.Field("amount", "The amount has too many digits.", fmt.Sprintf("Give at most %d digits.", maxDigits))
+	}
+	a, err := plain(s, c)
+	if err != nil {
+		return Amount{}, err
+	}
+	return New(a.value, c)
+}
+
+func plain(s string, c Currency) (Amount, error) {
 	digits := strings.TrimPrefix(s, "-")
 	whole, part, dot := strings.Cut(digits, ".")
-	if !allDigits(whole) || dot && !allDigits(part) || len(digits) > maxDigits {
+	if !allDigits(whole) || dot && !allDigits(part) || len(digits) > maxStored {
 		return Amount{}, fault.Field("amount", "The amount is not a plain number.", "Write it like 1207.44, with a point before the decimals and no separators.")
 	}
 	v, err := decimal.NewFromString(s)
 	if err != nil {
 		return Amount{}, fault.Field("amount", "The amount is not a plain number.", "Write it like 1207.44.").Because(err)
 	}
-	return New(v, c)
+	return Amount{v, c}, c.Check()
 }
 
 func allDigits(s string) bool {
@@ -218,13 +233,13 @@ func (a Amount) Text() string {
 	return s
 }
 
-// FromText reads what Text wrote. An empty currency and number give the zero
+// FromText reads what Text wrote, also the long tail of an exact product. An empty currency and number give the zero
 // value, so that a column may hold "no amount".
 func FromText(s string, c string) (Amount, error) {
 	if c == "" && (s == "" || s == "0") {
 		return Amount{}, nil
 	}
-	return Parse(s, Currency(c))
+	return plain(s, Currency(c))
 }
 
 type wire struct {
