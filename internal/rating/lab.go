@@ -145,6 +145,8 @@ func below(charges []Charge) ([]Below, error) {
 			list = append(list, *b)
 		}
 	}
-	slices.SortFunc(list, func(a, b Below) int { return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Meter, b.Meter)) })
+	slices.SortFunc(list, func(a, b Below) int {
+		return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Meter, b.Meter))
+	})
 	return list, nil
 }

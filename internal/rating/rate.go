@@ -176,7 +176,9 @@ func (p *prices) weigh(g usage.Group) (weighed, error) {
 	if w.rate, err = p.terms.rate(g); err != nil {
 		return w, err
 	}
-	to := func(a money.Amount) (money.Amount, error) { return exact(a.Decimal().Mul(w.rate.Rate), p.terms.Currency) }
+	to := func(a money.Amount) (money.Amount, error) {
+		return exact(a.Decimal().Mul(w.rate.Rate), p.terms.Currency)
+	}
 	for _, c := range []struct {
 		priced, billed money.Amount
 		sold, gain     *money.Amount

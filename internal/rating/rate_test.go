@@ -136,6 +136,16 @@ func TestThePartnersExchangeRate(t *testing.T) {
 	}
 }
 
+func TestNothingIsRoundedBeforeTheLine(t *testing.T) {
+	own := terms(rating.Rule{ID: "r", Base: rating.OnList, Percent: dec("7.77")})
+	own.List.Exchange = rating.ByPartner
+	own.Exchange = []rating.Exchange{{From: "USD", To: "EUR", Month: "2026-01", Rate: dec("0.923456789012345"), Day: "2026-01-31"}}
+	c, err := rating.Rate(group("2026-01-05", "m", "12345.123456789012345", "0.000000123456789"), own)
+	if err != nil || c.Sell.Text() != "0.0015167879714073288627265401248163687714337523325" {
+		t.Errorf("sell %s (%v)", c.Sell.Text(), err)
+	}
+}
+
 func TestTheMostSpecificRuleWins(t *testing.T) {
 	at := terms(
 		rating.Rule{ID: "all", Base: rating.OnList},
@@ -216,6 +226,12 @@ func TestTiersCountInTheOrderOfServiceDays(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a bound belongs to the tier below it", func(t *testing.T) {
+		got, err := rating.Month("2026-01", []usage.Group{group("2026-01-02", "m", "100", "4")}, []rating.Terms{terms(rating.Rule{ID: "r", Tiers: &volume})})
+		if err != nil || total(t, got) != "200" {
+			t.Errorf("%s (%v), want 100 × 2", total(t, got), err)
+		}
+	})
 	t.Run("a refund takes off what the last hours had cost", func(t *testing.T) {
 		got, err := rating.Month("2026-01", append(groups, group("2026-01-31", "m", "-60", "4")), []rating.Terms{terms(rating.Rule{ID: "r", Tiers: &perHour})})
 		if err != nil || total(t, got) != "335" { // 190 hours are left

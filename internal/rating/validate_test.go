@@ -26,6 +26,7 @@ func TestAListThatIsNotClearIsRefused(t *testing.T) {
 		{"a narrower rule beside it", []rating.Rule{all, in("s", storage)}, ""},
 		{"two rules that share some usage", []rating.Rule{all, in("s", storage), in("w", west)}, "overlap s w"},
 		{"a third rule for what they share", []rating.Rule{all, in("s", storage), in("w", west), in("sw", both)}, ""},
+		{"a third rule that is as wide as they", []rating.Rule{all, in("s", storage), in("w", west), in("s2", rating.Match{Category: []string{"Storage", "Bandwidth"}})}, "overlap s w"},
 		{"two rules for the same", []rating.Rule{all, in("s", storage), in("s2", rating.Match{Category: []string{"STORAGE"}})}, "overlap s s2"},
 		{"values that cross", []rating.Rule{all, in("a", rating.Match{Meter: []string{"1", "2"}}), in("b", rating.Match{Meter: []string{"2", "3"}})}, "overlap a b"},
 		{"values apart", []rating.Rule{all, in("a", rating.Match{Meter: []string{"1"}}), in("b", rating.Match{Meter: []string{"2"}})}, ""},
