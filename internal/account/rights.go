@@ -67,6 +67,9 @@ const (
 	ActPartnerView    Action = "partner.view"    // doctor, queue, sweep
 	ActMailView       Action = "mail.view"
 	ActMailRetry      Action = "mail.retry"
+
+	ActPriceView   Action = "price.view"   // price lists, exchange rates, the lab
+	ActPriceChange Action = "price.change" // save, activate, withdraw, assign to an account
 )
 
 // right says who may do an action: which roles of the organization that the
@@ -145,6 +148,8 @@ var rights = map[Action]right{
 	ActPartnerView:           {"settings", "see the partner's connection to Microsoft", nobody, staff, reads},
 	ActMailView:              {"mail", "see the mail", nobody, staff, reads},
 	ActMailRetry:             {"mail", "send the mail again", nobody, desk, writes},
+	ActPriceView:             {"price list", "see the price lists", nobody, staff, reads},
+	ActPriceChange:           {"price list", "change prices", nobody, billing, writes},
 }
 
 // Actions lists every action there is, sorted.
