@@ -320,6 +320,29 @@ func TestALifeOfAMonthLeavesNothingOpen(t *testing.T) {
 	})
 }
 
+func TestAnAccountsDocumentsAreHeldAgainstTheLake(t *testing.T) {
+	line := func(amount, cost, margin, rounding string) invoice.Line {
+		return invoice.Line{Amount: eur(amount), Rounding: eur(rounding), Exact: invoice.Parts{Cost: eur(cost), Sold: eur(cost), Margin: eur(margin), Earned: eur("0"), Gain: eur("0")}}
+	}
+	lines := []invoice.Line{line("11", "10.004", "1", "-0.004"), line("1", "0.996", "0", "0.004")}
+	for mapped, want := range map[string]string{"11": "0 0", "11.5": "-0.5 0.5", "10": "1 -1"} {
+		s, err := billing.ReconcileAccount("A", "EUR", eur(mapped), lines)
+		if got := s.Unclassified.Text() + " " + s.CostGap.Text(); err != nil || got != want {
+			t.Errorf("the lake has %s: %s, want %s (%v)", mapped, got, want, err)
+		}
+	}
+}
+
+func TestAThingThatMovedTwiceIsNoTransfer(t *testing.T) {
+	of := func(entitlement string) func(*usage.Group) {
+		return func(g *usage.Group) { g.Entitlement = entitlement }
+	}
+	list, err := billing.Explain([]usage.Group{use("2026-01-05", "m", "1", "2")}, []usage.Group{use("2026-01-05", "m", "1", "2", of("s2")), use("2026-01-05", "m", "1", "2", of("s3"))}, nil)
+	if err != nil || len(list) != 3 || list[0].Class != billing.LateUsage || list[2].Class != billing.Restatement {
+		t.Errorf("%+v (%v)", list, err)
+	}
+}
+
 func TestOnlyWhatIsIssuedIsPosted(t *testing.T) {
 	if _, err := billing.DocumentEntry(invoice.Document{Key: "k"}); !errors.Is(err, fault.Invalid) {
 		t.Error(err)
