@@ -218,7 +218,7 @@ func (d Document) Check() error {
 	return nil
 }
 
-// Total fills net, tax and total from the lines and taxes.
+// Totalled fills net, tax and total from the lines and taxes.
 func (d Document) Totalled() (Document, error) {
 	d.Net, d.Tax = money.Zero(d.Currency), money.Zero(d.Currency)
 	var err error

@@ -358,3 +358,17 @@ func TestIaaSAndSaaSGoToTheirOwnLines(t *testing.T) {
 		t.Errorf("a machine of the marketplace is on line %q (%v)", c.Line, err)
 	}
 }
+
+// Ten thousand groups are a large account's month; ns/op divided by that is one group.
+func BenchmarkMonth(b *testing.B) {
+	groups := make([]usage.Group, 10000)
+	for i := range groups {
+		groups[i] = group("2026-01-05", string(rune('a'+i%20)), "1.234567", "0.0123", earned)
+	}
+	at := []rating.Terms{{List: rating.Default("EUR"), Currency: "EUR"}}
+	for b.Loop() {
+		if _, err := rating.Month("2026-01", groups, at); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -95,14 +95,14 @@ func (g Group) Check() error {
 	if err := g.Day.Check(); err != nil {
 		return err
 	}
-	for name, a := range map[string]money.Amount{"list": g.List, "cost": g.Cost, "gross": g.Gross} {
+	for i, a := range [...]money.Amount{g.List, g.Cost, g.Gross} { // arrays: this runs for every group of a month
 		if a.Currency() != g.Currency {
-			return fault.New(fault.Invalid, "usage of %s: %s is in %q, its billing currency is %q", g.Day, name, a.Currency(), g.Currency)
+			return fault.New(fault.Invalid, "usage of %s: %s is in %q, its billing currency is %q", g.Day, [...]string{"list", "cost", "gross"}[i], a.Currency(), g.Currency)
 		}
 	}
-	for name, a := range map[string]money.Amount{"priced list": g.PricedList, "priced cost": g.PricedCost, "priced gross": g.PricedGross} {
+	for i, a := range [...]money.Amount{g.PricedList, g.PricedCost, g.PricedGross} {
 		if a.Currency() != g.PricingCurrency {
-			return fault.New(fault.Invalid, "usage of %s: %s is in %q, its pricing currency is %q", g.Day, name, a.Currency(), g.PricingCurrency)
+			return fault.New(fault.Invalid, "usage of %s: the priced %s is in %q, its pricing currency is %q", g.Day, [...]string{"list", "cost", "gross"}[i], a.Currency(), g.PricingCurrency)
 		}
 	}
 	return nil
