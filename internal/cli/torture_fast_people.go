@@ -337,4 +337,3 @@ func reached(step, at string) bool {
 	order := func(s string) int { return slices.Index(provision.Steps[:], provision.Step(s)) }
 	return order(step) >= order(at)
 }
-
