@@ -230,25 +230,30 @@ func (o *ordeal) submit(ctx context.Context, c *ordealCase) error {
 	return err
 }
 
-// act plays the people: customers who submit and cancel, staff who look at what is
-// stuck. It tells whether nothing is left to wait for.
-func (o *ordeal) act(ctx context.Context) (over bool, err error) {
-	type row struct {
-		id, provider, state, step, refusal string
-	}
-	var rows []row
+// onboardingRow is what people see of an onboarding.
+type onboardingRow struct{ id, provider, state, step, refusal string }
+
+func (o *ordeal) onboardings(ctx context.Context) (rows []onboardingRow, err error) {
 	found, err := o.db.Read().QueryContext(ctx, `SELECT id, provider, state, step, refusal FROM onboarding ORDER BY id`)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
+	defer func() { err = errors.Join(err, found.Close()) }()
 	for found.Next() {
-		var r row
+		var r onboardingRow
 		if err := found.Scan(&r.id, &r.provider, &r.state, &r.step, &r.refusal); err != nil {
-			return false, errors.Join(err, found.Close())
+			return nil, err
 		}
 		rows = append(rows, r)
 	}
-	if err := errors.Join(found.Err(), found.Close()); err != nil {
+	return rows, found.Err()
+}
+
+// act plays the people: customers who submit and cancel, staff who look at what is
+// stuck. It tells whether nothing is left to wait for.
+func (o *ordeal) act(ctx context.Context) (over bool, err error) {
+	rows, err := o.onboardings(ctx)
+	if err != nil {
 		return false, err
 	}
 	if p, err := o.first().Custody.Partner(ctx); err == nil && p.Alarm != nil {

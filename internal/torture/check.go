@@ -2,6 +2,7 @@ package torture
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -198,7 +199,7 @@ func (c *checker) bothSides() {
 func (c *checker) consent() {
 	first := map[string]time.Time{} // correlation → first creation
 	for _, k := range c.Calls {
-		if k.Method != "POST" || k.Template != "/v1/customers" {
+		if k.Method != http.MethodPost || k.Template != "/v1/customers" {
 			continue
 		}
 		id := strings.ToLower(k.Correlation)
@@ -306,7 +307,7 @@ func (c *checker) foreign() {
 		}
 	}
 	for _, k := range c.Calls {
-		if k.Method == "GET" || k.Method == "HEAD" {
+		if k.Method == http.MethodGet || k.Method == http.MethodHead {
 			continue
 		}
 		if other(k.Customer) {
