@@ -315,7 +315,7 @@ func (s *siege) supervise(ctx context.Context, r *replica) error {
 			r.env = []string{"CAUSEWAY_KILL=" + s.deaths()}
 			died = r.start(ctx) != nil // killed before it was ready, or without a database
 			if ctx.Err() != nil {
-				return nil
+				return ctx.Err()
 			}
 		}
 	}
@@ -361,7 +361,7 @@ func (s *siege) pauseOne(ctx context.Context) error {
 		if !passes(ctx, time.Duration(after+s.draw(after))*time.Second) {
 			return nil
 		}
-		p := s.replicas[s.draw(len(s.replicas))].p
+		p := s.w.newest(s.replicas[s.draw(len(s.replicas))].name)
 		if p.cmd.Process.Signal(syscall.SIGSTOP) != nil {
 			continue // it has just been killed
 		}

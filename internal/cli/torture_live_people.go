@@ -290,4 +290,3 @@ func (s *siege) note(ctx context.Context, o api.OnboardingView) error {
 	s.tell(fmt.Sprintf("case %s is stuck at %s and nobody planted it: %s", o.Name, o.Step, text))
 	return nil
 }
-

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -190,6 +191,18 @@ func (w *world) launch(ctx context.Context, log io.Writer, env []string, name, r
 		case <-tick.C:
 		}
 	}
+}
+
+// newest is the last process that was started under a name.
+func (w *world) newest(name string) *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range slices.Backward(w.procs) {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
 }
 
 // broken is closed when one of the processes ends by itself.
