@@ -83,6 +83,8 @@ type Config struct {
 	Locale  string           // X-Locale; "" = en-US: our table of codes is English
 	Timeout time.Duration    // of one call; 0 = 100 s. Microsoft's own SDK waits 3 minutes
 	Now     func() time.Time // nil = time.Now
+	Minute  time.Duration    // in which limits are counted; 0 = a minute, shorter at a simulator that runs faster
+	Log     *slog.Logger     // nil = nothing is logged
 }
 
 // LogValue keeps the secret out of the log.
@@ -156,6 +158,9 @@ func (c Config) whole() (Config, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.HTTP == nil {
 		client, err := HTTPClient(c.CAFile)

@@ -12,6 +12,7 @@ const (
 	recorderKey ctxKey = iota
 	correlationKey
 	sentKey
+	callerKey
 )
 
 // Recorder gets every exchange after it is over, secrets already taken out. It
@@ -62,4 +63,18 @@ func watchSent(ctx context.Context, method string) context.Context {
 			f()
 		}
 	}})
+}
+
+// WithCaller says for whom the calls under the context are made: their turn at a
+// limit depends on it.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey, c)
+}
+
+func caller(ctx context.Context) Caller {
+	c, ok := ctx.Value(callerKey).(Caller)
+	if !ok {
+		c.Class = Work
+	}
+	return c
 }

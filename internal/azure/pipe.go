@@ -48,8 +48,7 @@ type Tokens interface {
 	Drop(ctx context.Context, r TokenRequest, token string)
 }
 
-// Pipe makes the calls of all clients. It is safe for many goroutines, and one
-// process has one, because the throttle governor lives in it.
+// Pipe makes the calls of all clients. It is safe for many goroutines.
 type Pipe struct {
 	cfg    Config
 	line   runtime.Pipeline
@@ -69,7 +68,7 @@ func New(cfg Config) (*Pipe, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token goes only where we sent it
 	opts := policy.ClientOptions{Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}}
 	return &Pipe{
-		cfg: cfg, gov: NewGovernor(cfg.Now), stale: &stale{of: map[TokenRequest]refusedTokens{}},
+		cfg: cfg, gov: NewGovernor(cfg.Now, nil, cfg.Minute), stale: &stale{of: map[TokenRequest]refusedTokens{}},
 		line: runtime.NewPipeline("causeway", "v0.1.0", runtime.PipelineOptions{}, &opts),
 	}, nil
 }
@@ -78,6 +77,14 @@ func New(cfg Config) (*Pipe, error) {
 func (p *Pipe) With(t Tokens) *Pipe {
 	q := *p
 	q.tokens = t
+	return &q
+}
+
+// Governed gives a pipe that shares its limits with others and everything else
+// with p.
+func (p *Pipe) Governed(g *Governor) *Pipe {
+	q := *p
+	q.gov = g
 	return &q
 }
 
@@ -167,11 +174,13 @@ func (p *Pipe) Do(ctx context.Context, c Call) (Answer, error) {
 		x.Request = NewRequestID()
 	}
 	if err := x.fetchToken(ctx); err != nil {
-		p.gov.Cancel(pass)
+		p.gov.Cancel(ctx, pass)
 		return Answer{}, NotSent(err)
 	}
 	a, err := x.do(ctx)
-	p.gov.Learn(pass, a.Status, a.RetryAfter)
+	if lerr := p.gov.Learn(ctx, pass, a.Status, a.RetryAfter); lerr != nil {
+		p.cfg.Log.Error("throttle", "error", lerr) // the answer counts all the same
+	}
 	if x.token == "" {
 		return a, err
 	}

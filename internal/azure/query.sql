@@ -52,3 +52,47 @@ DELETE FROM partner_access WHERE expires_at < @now;
 -- name: NoteAlarm :execrows
 UPDATE partner_credential SET alarm_code = @alarm_code, alarm_at = @alarm_at
 WHERE tenant_id = @tenant_id AND leased_until <= @now;
+
+-- name: MakeBudget :exec
+INSERT INTO throttle_budget (service, endpoints, customer, changed_at) VALUES (@service, @endpoints, '', @changed_at)
+ON CONFLICT (service, endpoints, customer) DO NOTHING;
+
+-- name: LockBudgets :many
+SELECT * FROM throttle_budget WHERE service = @service AND endpoints = @endpoints ORDER BY customer FOR UPDATE;
+
+-- name: BudgetsSince :many
+SELECT * FROM throttle_budget WHERE changed_at >= @since ORDER BY service, endpoints, customer;
+
+-- name: PutBudget :exec
+INSERT INTO throttle_budget (service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch,
+    window_from, met, waited, places, turns, taken, changed_at)
+VALUES (@service, @endpoints, @customer, @calls, @ceiling, @period, @since, @spent, @closed, @refusals, @probing, @probe, @calm, @lessons, @epoch,
+    @window_from, @met, @waited, @places, @turns, @taken, @changed_at)
+ON CONFLICT (service, endpoints, customer) DO UPDATE SET calls = excluded.calls, ceiling = excluded.ceiling, period = excluded.period, since = excluded.since,
+    spent = excluded.spent, closed = excluded.closed, refusals = excluded.refusals, probing = excluded.probing, probe = excluded.probe, calm = excluded.calm,
+    lessons = excluded.lessons, epoch = excluded.epoch, window_from = excluded.window_from, met = excluded.met, waited = excluded.waited,
+    places = excluded.places, turns = excluded.turns, taken = excluded.taken, changed_at = excluded.changed_at;
+
+-- name: TicketsOf :many
+SELECT * FROM throttle_wait WHERE service = @service AND endpoints = @endpoints;
+
+-- name: TicketsOfKey :many
+SELECT * FROM throttle_wait WHERE key = @key AND turn = 0 ORDER BY service, endpoints;
+
+-- name: AllTickets :many
+SELECT * FROM throttle_wait;
+
+-- name: PutTicket :exec
+INSERT INTO throttle_wait (service, endpoints, key, org, class, began, since, due, turn, ahead)
+VALUES (@service, @endpoints, @key, @org, @class, @began, @since, @due, @turn, @ahead)
+ON CONFLICT (service, endpoints, key) DO UPDATE SET org = excluded.org, class = excluded.class, began = excluded.began, since = excluded.since,
+    due = excluded.due, turn = excluded.turn, ahead = excluded.ahead;
+
+-- name: DropTicket :exec
+DELETE FROM throttle_wait WHERE service = @service AND endpoints = @endpoints AND key = @key;
+
+-- name: DropTicketsBefore :exec
+DELETE FROM throttle_wait WHERE due < @before;
+
+-- name: DropBudgetsBefore :exec
+DELETE FROM throttle_budget WHERE customer <> '' AND changed_at < @before;

@@ -8,15 +8,13 @@ import (
 	"time"
 
 	"causeway/internal/fault"
+	"causeway/internal/store"
 )
 
-// Figures of the governor; Microsoft publishes almost none, so it learns.
+// Figures of the governor.
 const (
-	waitInPlace  = time.Second            // a shorter wait is spent in the call, a longer one by the job
-	firstBackoff = 5 * time.Second        // a 429 without Retry-After: 5, 10, 20 … s (errors.md: cap 5 min)
-	lastBackoff  = 5 * time.Minute        //
-	forgetAfter  = 10 * time.Minute       // a limit not met for so long is learned anew
-	shortest     = 100 * time.Millisecond // a learned period is at least so long
+	waitInPlace = time.Second // a shorter wait is spent in the call, a longer one by the job
+	freshFor    = time.Second // what other processes learned is known here so much later at most
 )
 
 // Throttled says that the governor held a call back: it was not sent. The job
@@ -39,69 +37,90 @@ func (t *Throttled) Unwrap() error {
 	return f
 }
 
-// Governor keeps our calls below limits that Microsoft does not publish. From
-// the first 429 it learns how many calls a limit took in how long, and then
-// spends a little less, raising it slowly again while nothing is refused.
+// Governor keeps our calls below limits that Microsoft does not publish, and lets
+// those who wait for one go in a fair order. What it learns stands in the database:
+// all processes spend the same budget, and one that starts again knows it.
 //
-// A limit is per partner, or per partner and customer; an answer does not say
-// which. So a refusal first closes the customer's own way; when a second
-// customer is refused meanwhile, the group closes for all.
+// As long as no limit is known, a call costs no look into the database; once one
+// is, each run of a job takes a few calls at a time and gives back what it did not
+// need. The rules are Line and Budget; this keeps them for many goroutines.
 type Governor struct {
-	now func() time.Time
+	now    func() time.Time
+	minute time.Duration
+	born   time.Time
+	shelf  shelf
 
-	mu     sync.Mutex
-	budget map[way]*budget
+	loading sync.Mutex // held while the database is read, so that nobody calls before it was once
+	mu      sync.Mutex
+	looked  time.Time // when the database was last read
+	lines   map[place]*known
 }
 
-// way is what shares a limit.
-type way struct {
-	service  Service
-	group    string
-	customer string // "" = all customers of the partner
+// place is a throttle group of a service.
+type place struct {
+	service Service
+	group   string
 }
 
-// budget is what is known about one limit.
-type budget struct {
-	since time.Time // begin of the present period
-	sent  int       // in it
+// known is what this process knows of a line.
+type known struct {
+	budget Budget
+	own    map[string]Budget
+	taken  map[string]*tally      // calls that were taken; "" = of all customers
+	allots map[string]*allotments // by caller
+}
 
-	limit    int           // calls per period, 0 = not met yet
-	period   time.Duration // of the limit, as learned
-	full     bool          // the whole limit was spent in this period
-	promised int           // waiters that were told when to come, in the next period
-
-	closed   time.Time // nothing before that
-	refusals int       // in a row, for a 429 without a time
-	epoch    int       // raised by each lesson: an answer to an older call teaches nothing new
-	lastMet  time.Time
+// allotments are calls that a caller may make in one period.
+type allotments struct {
+	left  int
+	since time.Time // the period's begin
+	until time.Time // and its end
 }
 
 // Pass lets one call through and remembers which lessons were known by then.
 type Pass struct {
-	ways   []way
-	epochs []int
+	place           place
+	customer        string
+	key             string
+	at              time.Time
+	epoch, ownEpoch int
+	allotted        bool
 }
 
-// NewGovernor makes one that knows no limits yet.
-func NewGovernor(now func() time.Time) *Governor {
-	return &Governor{now: now, budget: map[way]*budget{}}
+// NewGovernor makes one that knows what the database knows; without a database it
+// begins with nothing and is alone. A minute is the one in which limits are counted:
+// shorter at a simulator that runs faster; 0 = a minute.
+func NewGovernor(now func() time.Time, db *store.DB, minute time.Duration) *Governor {
+	g := &Governor{now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }, minute: minute, lines: map[place]*known{}}
+	if minute <= 0 {
+		g.minute = usualPeriod
+	}
+	g.born = g.now()
+	g.shelf = &memory{lines: map[place]Line{}}
+	if db != nil {
+		g.shelf = database{db}
+	}
+	return g
 }
 
 // Admit lets a call through, waits up to a second for its turn, or gives a
 // *Throttled that says when to come again.
 func (g *Governor) Admit(ctx context.Context, s Service, group, customer string) (Pass, error) {
-	ways := []way{{s, group, ""}}
-	if customer != "" {
-		ways = append(ways, way{s, group, customer})
+	p, c := place{s, group}, caller(ctx)
+	if err := g.look(ctx); err != nil {
+		return Pass{}, err
 	}
-	for {
-		pass, wait, ok := g.try(ways)
-		if ok {
-			return pass, nil
+	for patience := waitInPlace; ; {
+		pass, held, err := g.try(ctx, p, c, customer)
+		if err != nil || held == nil {
+			return pass, err
 		}
-		if wait > waitInPlace {
-			return Pass{}, &Throttled{Service: s, Group: group, Until: g.now().Add(wait).UTC(), after: wait}
+		wait := held.Until.Sub(g.now())
+		if wait > patience {
+			return Pass{}, &Throttled{Service: s, Group: group, Until: held.Until, after: wait}
 		}
+		wait = max(wait, 5*time.Millisecond)
+		patience -= wait
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -112,163 +131,324 @@ func (g *Governor) Admit(ctx context.Context, s Service, group, customer string)
 	}
 }
 
-// try admits if every way is open; else it says how long to wait.
-func (g *Governor) try(ways []way) (Pass, time.Duration, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// try admits, or says how long to wait.
+func (g *Governor) try(ctx context.Context, p place, c Caller, customer string) (Pass, *Held, error) {
 	now := g.now()
-	var wait time.Duration
-	for _, w := range ways {
-		if b := g.budget[w]; b != nil {
-			b.roll(now)
-			wait = max(wait, b.wait(now))
-		}
+	pass := Pass{place: p, customer: customer, key: c.Key, at: now}
+	g.mu.Lock()
+	k := g.line(p)
+	own, refused := k.own[customer]
+	refused = refused && customer != ""
+	pass.epoch, pass.ownEpoch = k.budget.Epoch, own.Epoch
+	if !k.budget.Known(now) && !(refused && own.Known(now)) {
+		g.mu.Unlock()
+		return pass, nil, nil
 	}
-	if wait > 0 {
-		return Pass{}, wait, false
+	pass.allotted = true
+	if a := k.allots[c.Key]; a != nil && a.left > 0 && now.Before(a.until) && !refused {
+		a.left--
+		g.mu.Unlock()
+		return pass, nil, nil
 	}
-	pass := Pass{ways: ways}
-	for i, w := range ways {
-		b := g.budget[w]
-		if b == nil && i == 0 { // the group's own count: always kept. A customer's only once it was refused
-			b = &budget{since: now}
-			g.budget[w] = b
-		}
-		epoch := 0
-		if b != nil {
-			b.sent++
-			b.full = b.full || b.limit > 0 && b.sent >= b.limit
-			epoch = b.epoch
-		}
-		pass.epochs = append(pass.epochs, epoch)
+	want := 1
+	if c.Key != "" && !refused {
+		want = min(max(k.budget.Limit/50, 1), turnCalls)
 	}
-	return pass, 0, true
-}
-
-// roll begins a new period when the old one is over.
-func (b *budget) roll(now time.Time) {
-	if b.limit == 0 {
-		if now.Sub(b.since) > time.Minute { // the documented limits are per minute
-			b.since, b.sent = now, 0
-		}
-		return
-	}
-	if now.Sub(b.lastMet) > forgetAfter {
-		*b = budget{since: now, epoch: b.epoch}
-		return
-	}
-	if now.Before(b.closed) || now.Sub(b.since) < b.period {
-		return
-	}
-	if b.full { // spent to the end without a refusal: try a little more
-		b.limit += max(1, b.limit/50)
-	}
-	b.since, b.sent, b.promised, b.full = now, 0, 0, false
-}
-
-// wait is 0 if a call may go now. Waiters are spread over the next period, so
-// that they do not all come at its first moment.
-func (b *budget) wait(now time.Time) time.Duration {
-	if b.limit == 0 || now.Before(b.closed) {
-		if now.Before(b.closed) {
-			return b.spread(b.closed.Sub(now))
-		}
-		return 0
-	}
-	if b.sent < b.limit {
-		return 0
-	}
-	return b.spread(b.since.Add(b.period).Sub(now))
-}
-
-func (b *budget) spread(first time.Duration) time.Duration {
-	first = max(first, time.Millisecond)
-	if b.limit == 0 || b.period == 0 {
-		return first
-	}
-	b.promised++
-	return first + time.Duration(b.promised-1)*b.period/time.Duration(b.limit)
-}
-
-// Learn takes the answer's status and Retry-After into account.
-func (g *Governor) Learn(p Pass, status int, after time.Duration) {
-	if len(p.ways) == 0 {
-		return
+	g.mu.Unlock()
+	n, held, err := g.take(ctx, p, c, customer, want)
+	if err != nil || held != nil {
+		return Pass{}, held, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	pass.epoch, pass.ownEpoch = k.budget.Epoch, k.own[customer].Epoch
+	if a := k.allots[c.Key]; a != nil && n > 0 {
+		a.left-- // this call's own
+	}
+	return pass, nil, nil
+}
+
+// take takes calls from the line and keeps them for the caller's run.
+func (g *Governor) take(ctx context.Context, p place, c Caller, customer string, want int) (n int, held *Held, err error) {
 	now := g.now()
-	if status != http.StatusTooManyRequests {
-		if status != 0 && status < 500 {
-			for _, w := range p.ways {
-				if b := g.budget[w]; b != nil {
-					b.refusals = 0
-				}
+	line, err := g.shelf.with(ctx, p, now, func(l Line) Line {
+		l, n, held = l.Take(now, c, customer, want)
+		return l
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	k := g.see(p, line)
+	if b := line.Budget; held == nil && c.Key != "" {
+		k.allots[c.Key] = &allotments{left: n, since: b.Since, until: b.Since.Add(b.Period)}
+		if b.Probing {
+			k.allots[c.Key].until = b.Probe
+		}
+	}
+	return n, held, nil
+}
+
+// Turn is asked when a job comes back that was held: it does not begin its step
+// again, with all the reading at its begin, before its turn has come.
+func (g *Governor) Turn(ctx context.Context) error {
+	c := caller(ctx)
+	if g == nil || c.Key == "" {
+		return nil
+	}
+	if err := g.look(ctx); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	any, now := false, g.now()
+	for _, k := range g.lines {
+		any = any || k.budget.Known(now)
+	}
+	g.mu.Unlock()
+	if !any {
+		return nil
+	}
+	places, err := g.shelf.ofKey(ctx, c.Key)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		g.mu.Lock()
+		k := g.line(p)
+		a := k.allots[c.Key]
+		has, open := a != nil && a.left > 0 && now.Before(a.until), !k.budget.Known(now)
+		want := min(max(k.budget.Limit/50, 1), turnCalls)
+		g.mu.Unlock()
+		if has || open {
+			continue
+		}
+		_, held, err := g.take(ctx, p, c, "", want)
+		if err != nil {
+			return err
+		}
+		if held != nil {
+			return &Throttled{Service: p.service, Group: p.group, Until: held.Until, after: held.Until.Sub(g.now())}
+		}
+	}
+	return nil
+}
+
+// End gives back what the caller's run did not need.
+func (g *Governor) End(ctx context.Context) {
+	c := caller(ctx)
+	if g == nil || c.Key == "" {
+		return
+	}
+	type rest struct {
+		place
+		allotments
+	}
+	var unused []rest
+	g.mu.Lock()
+	for p, k := range g.lines {
+		if a := k.allots[c.Key]; a != nil {
+			if a.left > 0 {
+				unused = append(unused, rest{p, *a})
 			}
-		}
-		return
-	}
-	group := p.ways[0]
-	if len(p.ways) == 1 {
-		g.budget[group].refuse(now, after, p.epochs[0])
-		return
-	}
-	own := p.ways[1]
-	b := g.budget[own]
-	if b == nil {
-		b = &budget{since: g.budget[group].since, sent: 1}
-		g.budget[own] = b
-	}
-	b.refuse(now, after, p.epochs[1])
-	for w, other := range g.budget { // a second customer refused at the same time: the limit is the partner's
-		if w.service == own.service && w.group == own.group && w.customer != "" && w != own && now.Before(other.closed) {
-			g.budget[group].refuse(now, after, p.epochs[0])
-			break
+			delete(k.allots, c.Key)
 		}
 	}
-	g.tidy(now)
-}
-
-// tidy forgets customers whose limit was not met for long.
-func (g *Governor) tidy(now time.Time) {
-	if len(g.budget) < 1000 {
-		return
-	}
-	for w, b := range g.budget {
-		if w.customer != "" && now.Sub(b.lastMet) > forgetAfter {
-			delete(g.budget, w)
-		}
+	g.mu.Unlock()
+	for _, r := range unused {
+		g.giveBack(ctx, r.place, r.since, r.left)
 	}
 }
 
-// refuse learns from one 429. Calls that were on their way when the limit was
-// met are refused as well; they teach nothing more than to stay closed.
-func (b *budget) refuse(now time.Time, after time.Duration, epoch int) {
-	b.lastMet = now
-	if after == 0 {
-		after = min(lastBackoff, firstBackoff<<min(b.refusals, 10))
+// giveBack frees calls that were allotted and not made. If it cannot be written,
+// they lapse with their period.
+func (g *Governor) giveBack(ctx context.Context, p place, since time.Time, n int) {
+	line, err := g.shelf.with(context.WithoutCancel(ctx), p, g.now(), func(l Line) Line {
+		l.Budget = l.Budget.GiveBack(since, n)
+		l.Pace.Taken = max(0, l.Pace.Taken-n)
+		return l
+	})
+	if err == nil {
+		g.mu.Lock()
+		g.see(p, line)
+		g.mu.Unlock()
 	}
-	b.refusals++
-	if until := now.Add(after); until.After(b.closed) {
-		b.closed = until
-	}
-	if epoch != b.epoch {
-		return
-	}
-	b.epoch++
-	accepted := max(1, b.sent-1)
-	b.limit = max(1, accepted-max(1, accepted/20))
-	b.period = max(shortest, now.Sub(b.since)+after)
-	b.since, b.sent, b.promised, b.full = b.closed, 0, 0, false
 }
 
 // Cancel gives a pass back that was not used.
-func (g *Governor) Cancel(p Pass) {
+func (g *Governor) Cancel(ctx context.Context, p Pass) {
+	if !p.allotted {
+		return
+	}
+	g.mu.Lock()
+	k := g.line(p.place)
+	since := k.budget.Since
+	if a := k.allots[p.key]; a != nil && p.key != "" {
+		a.left++
+		g.mu.Unlock()
+		return
+	}
+	g.mu.Unlock()
+	g.giveBack(ctx, p.place, since, 1)
+}
+
+// Learn takes the answer's status and Retry-After into account; 0 = no answer. It
+// writes only when a limit was met, or found open again.
+func (g *Governor) Learn(ctx context.Context, p Pass, status int, after time.Duration) error {
+	if p.place == (place{}) || status == 0 {
+		return nil
+	}
+	now := g.now()
+	if status == http.StatusTooManyRequests {
+		return g.refused(ctx, p, now, after)
+	}
+	g.mu.Lock()
+	k := g.line(p.place)
+	k.count("", g).add(p.at)
+	if t := k.taken[p.customer]; t != nil && p.customer != "" {
+		t.add(p.at)
+	}
+	b, own := k.budget, k.own[p.customer]
+	g.mu.Unlock()
+	late := p.epoch != b.Epoch && b.Limit > 0 && !p.at.Before(b.From) && p.at.Before(b.Closed)
+	opened := b.Probing && p.epoch == b.Epoch || own.Probing && p.ownEpoch == own.Epoch
+	if !late && !opened {
+		return nil
+	}
+	return g.change(ctx, p.place, func(l Line) Line {
+		if late {
+			l.Budget = l.Budget.Contribute(b.Epoch, 1)
+		}
+		if b.Probing && p.epoch == l.Budget.Epoch {
+			l.Budget = l.Budget.Answered(p.at)
+		}
+		if o, ok := l.Own[p.customer]; ok && p.ownEpoch == o.Epoch {
+			l = l.own(p.customer, o.Answered(p.at))
+		}
+		return l
+	})
+}
+
+func (g *Governor) refused(ctx context.Context, p Pass, now time.Time, after time.Duration) error {
+	r := Refusal429{Customer: p.customer, After: after, Minute: g.minute, Epoch: p.epoch, OwnEpoch: p.ownEpoch}
+	r.All, r.Own = g.tallied(p.place, ""), g.tallied(p.place, p.customer)
+	return g.change(ctx, p.place, func(l Line) Line { return l.Refuse(now, r) })
+}
+
+func (g *Governor) change(ctx context.Context, p place, f func(Line) Line) error {
+	line, err := g.shelf.with(context.WithoutCancel(ctx), p, g.now(), f)
+	if err != nil {
+		return fmt.Errorf("what was learned of a limit is not kept: %w", err)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, w := range p.ways {
-		if b := g.budget[w]; b != nil && b.epoch == p.epochs[i] && b.sent > 0 {
-			b.sent--
-		}
+	g.see(p, line)
+	return nil
+}
+
+// tallied counts what was taken through this process. A customer is counted only
+// from its first refusal on.
+func (g *Governor) tallied(p place, customer string) Count {
+	return func(from time.Time) (int, time.Time, bool) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.line(p).count(customer, g).since(from)
 	}
 }
+
+// line is what is known of a place; g.mu is held.
+func (g *Governor) line(p place) *known {
+	k := g.lines[p]
+	if k == nil {
+		k = &known{own: map[string]Budget{}, taken: map[string]*tally{}, allots: map[string]*allotments{}}
+		k.taken[""] = &tally{born: g.born, unit: g.minute / 60}
+		g.lines[p] = k
+	}
+	return k
+}
+
+func (k *known) count(customer string, g *Governor) *tally {
+	t := k.taken[customer]
+	if t == nil {
+		t = &tally{born: g.now(), unit: g.minute / 60}
+		k.taken[customer] = t
+	}
+	return t
+}
+
+// see keeps what the database has; g.mu is held.
+func (g *Governor) see(p place, l Line) *known {
+	k := g.line(p)
+	if l.Budget.Epoch < k.budget.Epoch {
+		return k // read before something newer was written
+	}
+	if l.Budget.Epoch != k.budget.Epoch {
+		clear(k.allots) // taken before the lesson
+	}
+	k.budget = l.Budget
+	k.own = l.Own
+	for customer := range k.taken {
+		if _, ok := l.Own[customer]; !ok && customer != "" {
+			delete(k.taken, customer)
+		}
+	}
+	return k
+}
+
+// look reads what other processes have learned, once a second. A lesson is told of
+// what one process saw; the others add what they sent in the same window.
+func (g *Governor) look(ctx context.Context) error {
+	now := g.now()
+	g.mu.Lock()
+	stale, first := now.Sub(g.looked).Abs() >= freshFor, g.looked.IsZero()
+	g.mu.Unlock()
+	if !stale {
+		return nil
+	}
+	if first {
+		g.loading.Lock()
+	} else if !g.loading.TryLock() {
+		return nil // somebody is reading it
+	}
+	defer g.loading.Unlock()
+	g.mu.Lock()
+	from := g.looked
+	g.mu.Unlock()
+	if now.Sub(from).Abs() < freshFor {
+		return nil
+	}
+	if !from.IsZero() {
+		from = from.Add(-10 * time.Second) // their clocks may be behind
+	}
+	lines, err := g.shelf.changed(ctx, from)
+	if err != nil {
+		return fmt.Errorf("read the known limits: %w", err)
+	}
+	type share struct {
+		place
+		epoch, n int
+	}
+	var shares []share
+	g.mu.Lock()
+	for p, l := range lines {
+		k := g.line(p)
+		if l.Budget.Epoch != k.budget.Epoch && l.Budget.Limit > 0 && !l.Budget.From.IsZero() {
+			if n, _, _ := k.count("", g).since(l.Budget.From); n > 0 {
+				shares = append(shares, share{p, l.Budget.Epoch, n})
+			}
+		}
+		g.see(p, l)
+	}
+	g.looked = now
+	g.mu.Unlock()
+	for _, s := range shares {
+		if err := g.change(ctx, s.place, func(l Line) Line { l.Budget = l.Budget.Contribute(s.epoch, s.n); return l }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tidy forgets who has left a line and limits of customers that were not met for a
+// day.
+func (g *Governor) Tidy(ctx context.Context) error { return g.shelf.tidy(ctx, g.now()) }

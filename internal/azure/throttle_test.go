@@ -47,7 +47,7 @@ func (l *limit) call(now time.Time, customer string) (status int, after time.Dur
 // The whole point: under a limit that nobody told us, hardly a call is wasted.
 func TestTheGovernorLearnsALimitAndWastesLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := azure.NewGovernor(time.Now)
+		g := azure.NewGovernor(time.Now, nil, 0)
 		l := limit{calls: 500, period: time.Minute}
 		begin := time.Now()
 		for l.accepted < 5000 {
@@ -61,7 +61,7 @@ func TestTheGovernorLearnsALimitAndWastesLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 			status, after := l.call(time.Now(), "")
-			g.Learn(pass, status, after)
+			learn(t, g, pass, status, after)
 		}
 		if share := float64(l.refused) / float64(l.refused+l.accepted); share > 0.01 {
 			t.Errorf("%d of %d calls were wasted", l.refused, l.refused+l.accepted)
@@ -74,12 +74,12 @@ func TestTheGovernorLearnsALimitAndWastesLittle(t *testing.T) {
 
 func TestARefusalHoldsTheGroupAndSaysUntilWhen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := azure.NewGovernor(time.Now)
+		g := azure.NewGovernor(time.Now, nil, 0)
 		pass, err := g.Admit(t.Context(), azure.ARM, "aliases", "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.Learn(pass, http.StatusTooManyRequests, 57*time.Second)
+		learn(t, g, pass, http.StatusTooManyRequests, 57*time.Second)
 		_, err = g.Admit(t.Context(), azure.ARM, "aliases", "")
 		var held *azure.Throttled
 		if !errors.As(err, &held) || !held.Until.Equal(time.Now().Add(57*time.Second)) {
@@ -103,12 +103,12 @@ func TestARefusalHoldsTheGroupAndSaysUntilWhen(t *testing.T) {
 
 func TestAShortWaitIsSpentInPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := azure.NewGovernor(time.Now)
+		g := azure.NewGovernor(time.Now, nil, 0)
 		pass, err := g.Admit(t.Context(), azure.Graph, "gdap", "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.Learn(pass, http.StatusTooManyRequests, 400*time.Millisecond)
+		learn(t, g, pass, http.StatusTooManyRequests, 400*time.Millisecond)
 		begin := time.Now()
 		if _, err := g.Admit(t.Context(), azure.Graph, "gdap", ""); err != nil || time.Since(begin) < 400*time.Millisecond {
 			t.Errorf("%v after %s", err, time.Since(begin))
@@ -116,7 +116,7 @@ func TestAShortWaitIsSpentInPlace(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		if pass, err = g.Admit(t.Context(), azure.Graph, "gdap", ""); err == nil {
-			g.Learn(pass, http.StatusTooManyRequests, 400*time.Millisecond)
+			learn(t, g, pass, http.StatusTooManyRequests, 400*time.Millisecond)
 		}
 		if _, err := g.Admit(ctx, azure.Graph, "gdap", ""); err == nil {
 			t.Error("a caller that gave up is let through")
@@ -126,13 +126,13 @@ func TestAShortWaitIsSpentInPlace(t *testing.T) {
 
 func TestOneCustomersLimitDoesNotStopTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := azure.NewGovernor(time.Now)
+		g := azure.NewGovernor(time.Now, nil, 0)
 		refuse := func(customer string) {
 			pass, err := g.Admit(t.Context(), azure.PartnerCenter, "carts", customer)
 			if err != nil {
 				t.Fatal(err)
 			}
-			g.Learn(pass, http.StatusTooManyRequests, 30*time.Second)
+			learn(t, g, pass, http.StatusTooManyRequests, 30*time.Second)
 		}
 		refuse("contoso")
 		if _, err := g.Admit(t.Context(), azure.PartnerCenter, "carts", "contoso"); err == nil {
@@ -150,14 +150,14 @@ func TestOneCustomersLimitDoesNotStopTheOthers(t *testing.T) {
 
 func TestARefusalWithoutATimeBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := azure.NewGovernor(time.Now)
+		g := azure.NewGovernor(time.Now, nil, 0)
 		want := 5 * time.Second
 		for range 3 {
 			pass, err := g.Admit(t.Context(), azure.PartnerCenter, "x", "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			g.Learn(pass, http.StatusTooManyRequests, 0)
+			learn(t, g, pass, http.StatusTooManyRequests, 0)
 			_, err = g.Admit(t.Context(), azure.PartnerCenter, "x", "")
 			var held *azure.Throttled
 			if !errors.As(err, &held) || time.Until(held.Until) != want {
@@ -173,7 +173,7 @@ func TestARefusalWithoutATimeBacksOff(t *testing.T) {
 // teach one lesson, not many, and the flow goes on at nearly the full rate.
 func TestManyWorkersShareWhatIsLearned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := azure.NewGovernor(time.Now)
+		g := azure.NewGovernor(time.Now, nil, 0)
 		l := limit{calls: 500, period: time.Minute}
 		var mu sync.Mutex
 		begin := time.Now()
@@ -202,7 +202,7 @@ func TestManyWorkersShareWhatIsLearned(t *testing.T) {
 					status, after := l.call(time.Now(), "")
 					mu.Unlock()
 					<-time.After(50 * time.Millisecond) // on the way back
-					g.Learn(pass, status, after)
+					learn(t, g, pass, status, after)
 				}
 			})
 		}
@@ -215,4 +215,11 @@ func TestManyWorkersShareWhatIsLearned(t *testing.T) {
 		}
 		t.Logf("%d refused of %d in %s", l.refused, l.refused+l.accepted, time.Since(begin))
 	})
+}
+
+func learn(t *testing.T, g *azure.Governor, p azure.Pass, status int, after time.Duration) {
+	t.Helper()
+	if err := g.Learn(t.Context(), p, status, after); err != nil {
+		t.Error(err)
+	}
 }

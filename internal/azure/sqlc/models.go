@@ -29,3 +29,41 @@ type PartnerCredential struct {
 	Fence        int64
 	CreatedAt    int64
 }
+
+type ThrottleBudget struct {
+	Service    string
+	Endpoints  string
+	Customer   string
+	Calls      int64
+	Ceiling    int64
+	Period     int64
+	Since      int64
+	Spent      int64
+	Closed     int64
+	Refusals   int64
+	Probing    bool
+	Probe      int64
+	Calm       int64
+	Lessons    int64
+	Epoch      int64
+	WindowFrom int64
+	Met        int64
+	Waited     int64
+	Places     int64
+	Turns      int64
+	Taken      int64
+	ChangedAt  int64
+}
+
+type ThrottleWait struct {
+	Service   string
+	Endpoints string
+	Key       string
+	Org       string
+	Class     int64
+	Began     int64
+	Since     int64
+	Due       int64
+	Turn      int64
+	Ahead     int64
+}

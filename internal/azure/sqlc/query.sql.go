@@ -32,6 +32,94 @@ func (q *Queries) Access(ctx context.Context, arg AccessParams) (PartnerAccess, 
 	return i, err
 }
 
+const allTickets = `-- name: AllTickets :many
+SELECT service, endpoints, key, org, class, began, since, due, turn, ahead FROM throttle_wait
+`
+
+func (q *Queries) AllTickets(ctx context.Context) ([]ThrottleWait, error) {
+	rows, err := q.db.QueryContext(ctx, allTickets)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ThrottleWait
+	for rows.Next() {
+		var i ThrottleWait
+		if err := rows.Scan(
+			&i.Service,
+			&i.Endpoints,
+			&i.Key,
+			&i.Org,
+			&i.Class,
+			&i.Began,
+			&i.Since,
+			&i.Due,
+			&i.Turn,
+			&i.Ahead,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const budgetsSince = `-- name: BudgetsSince :many
+SELECT service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch, window_from, met, waited, places, turns, taken, changed_at FROM throttle_budget WHERE changed_at >= $1 ORDER BY service, endpoints, customer
+`
+
+func (q *Queries) BudgetsSince(ctx context.Context, since int64) ([]ThrottleBudget, error) {
+	rows, err := q.db.QueryContext(ctx, budgetsSince, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ThrottleBudget
+	for rows.Next() {
+		var i ThrottleBudget
+		if err := rows.Scan(
+			&i.Service,
+			&i.Endpoints,
+			&i.Customer,
+			&i.Calls,
+			&i.Ceiling,
+			&i.Period,
+			&i.Since,
+			&i.Spent,
+			&i.Closed,
+			&i.Refusals,
+			&i.Probing,
+			&i.Probe,
+			&i.Calm,
+			&i.Lessons,
+			&i.Epoch,
+			&i.WindowFrom,
+			&i.Met,
+			&i.Waited,
+			&i.Places,
+			&i.Turns,
+			&i.Taken,
+			&i.ChangedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const claimCredential = `-- name: ClaimCredential :one
 UPDATE partner_credential SET worker = $1, nonce = $2, leased_until = $3, fence = fence + 1
 WHERE tenant_id = $4 AND (leased_until <= $5 OR (worker = $1 AND nonce <> $2))
@@ -96,6 +184,15 @@ func (q *Queries) DropAccess(ctx context.Context, arg DropAccessParams) error {
 	return err
 }
 
+const dropBudgetsBefore = `-- name: DropBudgetsBefore :exec
+DELETE FROM throttle_budget WHERE customer <> '' AND changed_at < $1
+`
+
+func (q *Queries) DropBudgetsBefore(ctx context.Context, before int64) error {
+	_, err := q.db.ExecContext(ctx, dropBudgetsBefore, before)
+	return err
+}
+
 const dropExpiredAccess = `-- name: DropExpiredAccess :exec
 DELETE FROM partner_access WHERE expires_at < $1
 `
@@ -125,6 +222,101 @@ type DropTenantAccessParams struct {
 
 func (q *Queries) DropTenantAccess(ctx context.Context, arg DropTenantAccessParams) error {
 	_, err := q.db.ExecContext(ctx, dropTenantAccess, arg.Partner, arg.TenantID)
+	return err
+}
+
+const dropTicket = `-- name: DropTicket :exec
+DELETE FROM throttle_wait WHERE service = $1 AND endpoints = $2 AND key = $3
+`
+
+type DropTicketParams struct {
+	Service   string
+	Endpoints string
+	Key       string
+}
+
+func (q *Queries) DropTicket(ctx context.Context, arg DropTicketParams) error {
+	_, err := q.db.ExecContext(ctx, dropTicket, arg.Service, arg.Endpoints, arg.Key)
+	return err
+}
+
+const dropTicketsBefore = `-- name: DropTicketsBefore :exec
+DELETE FROM throttle_wait WHERE due < $1
+`
+
+func (q *Queries) DropTicketsBefore(ctx context.Context, before int64) error {
+	_, err := q.db.ExecContext(ctx, dropTicketsBefore, before)
+	return err
+}
+
+const lockBudgets = `-- name: LockBudgets :many
+SELECT service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch, window_from, met, waited, places, turns, taken, changed_at FROM throttle_budget WHERE service = $1 AND endpoints = $2 ORDER BY customer FOR UPDATE
+`
+
+type LockBudgetsParams struct {
+	Service   string
+	Endpoints string
+}
+
+func (q *Queries) LockBudgets(ctx context.Context, arg LockBudgetsParams) ([]ThrottleBudget, error) {
+	rows, err := q.db.QueryContext(ctx, lockBudgets, arg.Service, arg.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ThrottleBudget
+	for rows.Next() {
+		var i ThrottleBudget
+		if err := rows.Scan(
+			&i.Service,
+			&i.Endpoints,
+			&i.Customer,
+			&i.Calls,
+			&i.Ceiling,
+			&i.Period,
+			&i.Since,
+			&i.Spent,
+			&i.Closed,
+			&i.Refusals,
+			&i.Probing,
+			&i.Probe,
+			&i.Calm,
+			&i.Lessons,
+			&i.Epoch,
+			&i.WindowFrom,
+			&i.Met,
+			&i.Waited,
+			&i.Places,
+			&i.Turns,
+			&i.Taken,
+			&i.ChangedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const makeBudget = `-- name: MakeBudget :exec
+INSERT INTO throttle_budget (service, endpoints, customer, changed_at) VALUES ($1, $2, '', $3)
+ON CONFLICT (service, endpoints, customer) DO NOTHING
+`
+
+type MakeBudgetParams struct {
+	Service   string
+	Endpoints string
+	ChangedAt int64
+}
+
+func (q *Queries) MakeBudget(ctx context.Context, arg MakeBudgetParams) error {
+	_, err := q.db.ExecContext(ctx, makeBudget, arg.Service, arg.Endpoints, arg.ChangedAt)
 	return err
 }
 
@@ -203,6 +395,106 @@ func (q *Queries) PutAccess(ctx context.Context, arg PutAccessParams) error {
 		arg.Resource,
 		arg.Token,
 		arg.ExpiresAt,
+	)
+	return err
+}
+
+const putBudget = `-- name: PutBudget :exec
+INSERT INTO throttle_budget (service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch,
+    window_from, met, waited, places, turns, taken, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+    $16, $17, $18, $19, $20, $21, $22)
+ON CONFLICT (service, endpoints, customer) DO UPDATE SET calls = excluded.calls, ceiling = excluded.ceiling, period = excluded.period, since = excluded.since,
+    spent = excluded.spent, closed = excluded.closed, refusals = excluded.refusals, probing = excluded.probing, probe = excluded.probe, calm = excluded.calm,
+    lessons = excluded.lessons, epoch = excluded.epoch, window_from = excluded.window_from, met = excluded.met, waited = excluded.waited,
+    places = excluded.places, turns = excluded.turns, taken = excluded.taken, changed_at = excluded.changed_at
+`
+
+type PutBudgetParams struct {
+	Service    string
+	Endpoints  string
+	Customer   string
+	Calls      int64
+	Ceiling    int64
+	Period     int64
+	Since      int64
+	Spent      int64
+	Closed     int64
+	Refusals   int64
+	Probing    bool
+	Probe      int64
+	Calm       int64
+	Lessons    int64
+	Epoch      int64
+	WindowFrom int64
+	Met        int64
+	Waited     int64
+	Places     int64
+	Turns      int64
+	Taken      int64
+	ChangedAt  int64
+}
+
+func (q *Queries) PutBudget(ctx context.Context, arg PutBudgetParams) error {
+	_, err := q.db.ExecContext(ctx, putBudget,
+		arg.Service,
+		arg.Endpoints,
+		arg.Customer,
+		arg.Calls,
+		arg.Ceiling,
+		arg.Period,
+		arg.Since,
+		arg.Spent,
+		arg.Closed,
+		arg.Refusals,
+		arg.Probing,
+		arg.Probe,
+		arg.Calm,
+		arg.Lessons,
+		arg.Epoch,
+		arg.WindowFrom,
+		arg.Met,
+		arg.Waited,
+		arg.Places,
+		arg.Turns,
+		arg.Taken,
+		arg.ChangedAt,
+	)
+	return err
+}
+
+const putTicket = `-- name: PutTicket :exec
+INSERT INTO throttle_wait (service, endpoints, key, org, class, began, since, due, turn, ahead)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (service, endpoints, key) DO UPDATE SET org = excluded.org, class = excluded.class, began = excluded.began, since = excluded.since,
+    due = excluded.due, turn = excluded.turn, ahead = excluded.ahead
+`
+
+type PutTicketParams struct {
+	Service   string
+	Endpoints string
+	Key       string
+	Org       string
+	Class     int64
+	Began     int64
+	Since     int64
+	Due       int64
+	Turn      int64
+	Ahead     int64
+}
+
+func (q *Queries) PutTicket(ctx context.Context, arg PutTicketParams) error {
+	_, err := q.db.ExecContext(ctx, putTicket,
+		arg.Service,
+		arg.Endpoints,
+		arg.Key,
+		arg.Org,
+		arg.Class,
+		arg.Began,
+		arg.Since,
+		arg.Due,
+		arg.Turn,
+		arg.Ahead,
 	)
 	return err
 }
@@ -313,4 +605,85 @@ func (q *Queries) StoreRedeemed(ctx context.Context, arg StoreRedeemedParams) (i
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const ticketsOf = `-- name: TicketsOf :many
+SELECT service, endpoints, key, org, class, began, since, due, turn, ahead FROM throttle_wait WHERE service = $1 AND endpoints = $2
+`
+
+type TicketsOfParams struct {
+	Service   string
+	Endpoints string
+}
+
+func (q *Queries) TicketsOf(ctx context.Context, arg TicketsOfParams) ([]ThrottleWait, error) {
+	rows, err := q.db.QueryContext(ctx, ticketsOf, arg.Service, arg.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ThrottleWait
+	for rows.Next() {
+		var i ThrottleWait
+		if err := rows.Scan(
+			&i.Service,
+			&i.Endpoints,
+			&i.Key,
+			&i.Org,
+			&i.Class,
+			&i.Began,
+			&i.Since,
+			&i.Due,
+			&i.Turn,
+			&i.Ahead,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ticketsOfKey = `-- name: TicketsOfKey :many
+SELECT service, endpoints, key, org, class, began, since, due, turn, ahead FROM throttle_wait WHERE key = $1 AND turn = 0 ORDER BY service, endpoints
+`
+
+func (q *Queries) TicketsOfKey(ctx context.Context, key string) ([]ThrottleWait, error) {
+	rows, err := q.db.QueryContext(ctx, ticketsOfKey, key)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ThrottleWait
+	for rows.Next() {
+		var i ThrottleWait
+		if err := rows.Scan(
+			&i.Service,
+			&i.Endpoints,
+			&i.Key,
+			&i.Org,
+			&i.Class,
+			&i.Began,
+			&i.Since,
+			&i.Due,
+			&i.Turn,
+			&i.Ahead,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
