@@ -135,7 +135,7 @@ func (c *Client) CustomersByDomain(ctx context.Context, prefix string) ([]Custom
 // https://learn.microsoft.com/partner-center/developer/get-a-customer-by-id
 func (c *Client) Customer(ctx context.Context, id string) (Customer, error) {
 	var out Customer
-	err := c.get(ctx, azure.AppOnly, "customer", id, azure.Path("/v1/customers/%s", id), nil, &out)
+	err := c.get(ctx, azure.AppOnly, "customers", id, azure.Path("/v1/customers/%s", id), nil, &out)
 	return out, err
 }
 
@@ -144,7 +144,7 @@ func (c *Client) Customer(ctx context.Context, id string) (Customer, error) {
 // https://learn.microsoft.com/partner-center/developer/get-a-customer-s-company-profile
 func (c *Client) CompanyProfile(ctx context.Context, customer string) (CompanyProfile, error) {
 	var out CompanyProfile
-	err := c.get(ctx, azure.AppUser, "profiles", customer, azure.Path("/v1/customers/%s/profiles/company", customer), nil, &out)
+	err := c.get(ctx, azure.AppUser, "customers", customer, azure.Path("/v1/customers/%s/profiles/company", customer), nil, &out)
 	return out, err
 }
 
@@ -152,7 +152,7 @@ func (c *Client) CompanyProfile(ctx context.Context, customer string) (CompanyPr
 // https://learn.microsoft.com/partner-center/developer/get-a-customer-s-billing-profile
 func (c *Client) BillingProfile(ctx context.Context, customer string) (BillingProfile, error) {
 	var out BillingProfile
-	err := c.get(ctx, azure.AppOnly, "profiles", customer, azure.Path("/v1/customers/%s/profiles/billing", customer), nil, &out)
+	err := c.get(ctx, azure.AppOnly, "customers", customer, azure.Path("/v1/customers/%s/profiles/billing", customer), nil, &out)
 	return out, err
 }
 
@@ -168,7 +168,7 @@ func (c *Client) UpdateBillingProfile(ctx context.Context, request azure.Request
 		return BillingProfile{}, azure.NotSent(err)
 	}
 	var out BillingProfile
-	_, err = c.send(ctx, azure.AppOnly, request, "profiles", customer, http.MethodPut, azure.Path("/v1/customers/%s/profiles/billing", customer), in.Attributes.ETag, body, &out)
+	_, err = c.send(ctx, azure.AppOnly, request, "customers", customer, http.MethodPut, azure.Path("/v1/customers/%s/profiles/billing", customer), in.Attributes.ETag, body, &out)
 	return out, err
 }
 
@@ -178,7 +178,7 @@ func (c *Client) UpdateBillingProfile(ctx context.Context, request azure.Request
 func (c *Client) EndRelationship(ctx context.Context, request azure.RequestID, customer string) (Customer, error) {
 	in := Customer{RelationshipToPartner: RelationshipNone, Attributes: Attributes{ObjectType: "Customer"}}
 	var out Customer
-	_, err := c.send(ctx, azure.AppUser, request, "customer", customer, http.MethodPatch, azure.Path("/v1/customers/%s", customer), "", in, &out)
+	_, err := c.send(ctx, azure.AppUser, request, "customers", customer, http.MethodPatch, azure.Path("/v1/customers/%s", customer), "", in, &out)
 	return out, err
 }
 
@@ -186,7 +186,7 @@ func (c *Client) EndRelationship(ctx context.Context, request azure.RequestID, c
 // refuses. Entitlements must be cancelled and the plan suspended.
 // https://learn.microsoft.com/partner-center/developer/delete-a-customer-account-from-the-integration-sandbox
 func (c *Client) DeleteCustomer(ctx context.Context, request azure.RequestID, customer string) error {
-	_, err := c.send(ctx, azure.AppOnly, request, "customer", customer, http.MethodDelete, azure.Path("/v1/customers/%s", customer), "", nil, nil)
+	_, err := c.send(ctx, azure.AppOnly, request, "customers", customer, http.MethodDelete, azure.Path("/v1/customers/%s", customer), "", nil, nil)
 	return err
 }
 

@@ -125,7 +125,7 @@ type OrderLineItem struct {
 // https://learn.microsoft.com/partner-center/developer/create-a-cart
 func (c *Client) CreateCart(ctx context.Context, request azure.RequestID, customer string, in Cart) (Cart, error) {
 	var out Cart
-	_, err := c.send(ctx, azure.AppOnly, request, "carts", customer, http.MethodPost, azure.Path("/v1/customers/%s/carts", customer), "", in, &out)
+	_, err := c.send(ctx, azure.AppOnly, request, "orders", customer, http.MethodPost, azure.Path("/v1/customers/%s/carts", customer), "", in, &out)
 	return out, err
 }
 
@@ -143,7 +143,7 @@ func PlanCart(a Availability, reseller string) Cart {
 // https://learn.microsoft.com/partner-center/developer/update-a-cart
 func (c *Client) Cart(ctx context.Context, customer, id string) (Cart, error) {
 	var out Cart
-	err := c.get(ctx, azure.AppOnly, "carts", customer, azure.Path("/v1/customers/%s/carts/%s", customer, id), nil, &out)
+	err := c.get(ctx, azure.AppOnly, "orders", customer, azure.Path("/v1/customers/%s/carts/%s", customer, id), nil, &out)
 	return out, err
 }
 
@@ -151,7 +151,7 @@ func (c *Client) Cart(ctx context.Context, customer, id string) (Cart, error) {
 // https://learn.microsoft.com/partner-center/developer/update-a-cart
 func (c *Client) UpdateCart(ctx context.Context, request azure.RequestID, customer string, in Cart) (Cart, error) {
 	var out Cart
-	_, err := c.send(ctx, azure.AppOnly, request, "carts", customer, http.MethodPut, azure.Path("/v1/customers/%s/carts/%s", customer, in.ID), "", in, &out)
+	_, err := c.send(ctx, azure.AppOnly, request, "orders", customer, http.MethodPut, azure.Path("/v1/customers/%s/carts/%s", customer, in.ID), "", in, &out)
 	return out, err
 }
 
@@ -160,7 +160,7 @@ func (c *Client) UpdateCart(ctx context.Context, request azure.RequestID, custom
 // https://learn.microsoft.com/partner-center/developer/checkout-a-cart
 func (c *Client) Checkout(ctx context.Context, request azure.RequestID, customer, cart string) (CheckoutResult, error) {
 	var out CheckoutResult
-	_, err := c.send(ctx, azure.AppOnly, request, "carts", customer, http.MethodPost, azure.Path("/v1/customers/%s/carts/%s/checkout", customer, cart), "", nil, &out)
+	_, err := c.send(ctx, azure.AppOnly, request, "orders", customer, http.MethodPost, azure.Path("/v1/customers/%s/carts/%s/checkout", customer, cart), "", nil, &out)
 	return out, err
 }
 

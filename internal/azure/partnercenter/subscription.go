@@ -182,7 +182,7 @@ type SubscriptionProvisioning struct {
 // https://learn.microsoft.com/partner-center/developer/get-subscription-provisioning-status
 func (c *Client) SubscriptionProvisioning(ctx context.Context, customer, id string) (SubscriptionProvisioning, error) {
 	var out SubscriptionProvisioning
-	err := c.get(ctx, azure.AppOnly, "provisioningstatus", customer, azure.Path("/v1/customers/%s/subscriptions/%s/provisioningstatus", customer, id), nil, &out)
+	err := c.get(ctx, azure.AppOnly, "subscriptions", customer, azure.Path("/v1/customers/%s/subscriptions/%s/provisioningstatus", customer, id), nil, &out)
 	return out, err
 }
 
@@ -190,7 +190,7 @@ func (c *Client) SubscriptionProvisioning(ctx context.Context, customer, id stri
 // once and is done later (see RegistrationStatus).
 // https://learn.microsoft.com/partner-center/developer/register-a-subscription
 func (c *Client) RegisterSubscription(ctx context.Context, request azure.RequestID, customer, id string) error {
-	_, err := c.send(ctx, azure.AppOnly, request, "registrations", customer, http.MethodPost,
+	_, err := c.send(ctx, azure.AppOnly, request, "subscriptions", customer, http.MethodPost,
 		azure.Path("/v1/customers/%s/subscriptions/%s/registrations", customer, id), "", nil, nil)
 	return err
 }
@@ -199,7 +199,7 @@ func (c *Client) RegisterSubscription(ctx context.Context, request azure.Request
 // https://learn.microsoft.com/partner-center/developer/get-subscription-registration-status
 func (c *Client) RegistrationStatus(ctx context.Context, customer, id string) (string, error) {
 	var out struct{ Status string }
-	err := c.get(ctx, azure.AppOnly, "registrationstatus", customer, azure.Path("/v1/customers/%s/subscriptions/%s/registrationstatus", customer, id), nil, &out)
+	err := c.get(ctx, azure.AppOnly, "subscriptions", customer, azure.Path("/v1/customers/%s/subscriptions/%s/registrationstatus", customer, id), nil, &out)
 	return out.Status, err
 }
 
@@ -254,7 +254,7 @@ func (b *SpendingBudget) UnmarshalJSON(body []byte) error {
 // https://learn.microsoft.com/partner-center/developer/get-a-customer-s-usage-spending-budget
 func (c *Client) UsageBudget(ctx context.Context, customer string) (SpendingBudget, error) {
 	var out SpendingBudget
-	err := c.get(ctx, azure.AppOnly, "usagebudget", customer, azure.Path("/v1/customers/%s/usagebudget", customer), nil, &out)
+	err := c.get(ctx, azure.AppOnly, "customers", customer, azure.Path("/v1/customers/%s/usagebudget", customer), nil, &out)
 	return out, err
 }
 
@@ -263,6 +263,6 @@ func (c *Client) UsageBudget(ctx context.Context, customer string) (SpendingBudg
 func (c *Client) SetUsageBudget(ctx context.Context, request azure.RequestID, customer string, amount azure.Number) (SpendingBudget, error) {
 	in := SpendingBudget{Amount: amount, Attributes: Attributes{ObjectType: "SpendingBudget"}}
 	var out SpendingBudget
-	_, err := c.send(ctx, azure.AppOnly, request, "usagebudget", customer, http.MethodPatch, azure.Path("/v1/customers/%s/usagebudget", customer), "", in, &out)
+	_, err := c.send(ctx, azure.AppOnly, request, "customers", customer, http.MethodPatch, azure.Path("/v1/customers/%s/usagebudget", customer), "", in, &out)
 	return out, err
 }
