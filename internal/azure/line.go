@@ -202,10 +202,14 @@ func (l Line) order(now time.Time, c Caller) []Ticket {
 			had[t.Org]++
 		}
 	}
+	since := now
+	if t, ok := l.Tickets[c.Key]; ok && t.Turn.IsZero() {
+		since = t.Since
+	}
 	if c.Key == "" && c.Began.IsZero() {
 		c.Began = now
 	}
-	list = append(list, Ticket{Key: c.Key, Org: c.Org, Class: c.Class, Began: c.Began, Due: now})
+	list = append(list, Ticket{Key: c.Key, Org: c.Org, Class: c.Class, Began: c.Began, Since: since, Due: now})
 	bucket := func(t Ticket) int {
 		switch t.Class {
 		case Ask:
@@ -224,7 +228,7 @@ func (l Line) order(now time.Time, c Caller) []Ticket {
 	for _, t := range list { // in each organization the oldest has its next round
 		n := had[t.Org]
 		had[t.Org]++
-		if t.Class == Poll {
+		if t.Class == Poll && now.Sub(t.Since) <= l.Budget.whole() { // later it goes like any other
 			n++
 		}
 		round[t.Key] = n

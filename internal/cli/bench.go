@@ -35,30 +35,51 @@ type benchOnboardingCmd struct {
 	Factor   float64       `default:"20" help:"How many times as fast as Microsoft the recorded waits pass."`
 	Workers  int           `default:"16" help:"Jobs at once."`
 	Database string        `placeholder:"URL" help:"postgres://…; left out: a fresh SQLite file."`
+	Replicas int           `default:"1" help:"Servers on one database; more than one needs PostgreSQL."`
+	Throttle string        `default:"none" enum:"none,hard,silent" help:"Limits of the simulator: hard refuses beyond few calls a minute and says until when, silent does not say."`
 	Timeout  time.Duration `default:"20m"`
 	JSON     bool          `name:"json"`
 }
 
+// hardThrottle is what the simulator takes a (divided) minute and tenant: the figures
+// that Microsoft documents for customers, orders and subscriptions, and for the rest
+// such as an onboarding meets too.
+var hardThrottle = map[string]int{
+	sim.GroupCustomers: 500, sim.GroupOrders: 500, sim.GroupSubscriptions: 500, sim.GroupEntitlements: 300, sim.GroupConsents: 300,
+	sim.GroupGraph: 500, sim.GroupAlias: 60, sim.GroupARMReads: 120, sim.GroupARMWrites: 60,
+}
+
 // onboardingFigures is what bench onboarding prints.
 type onboardingFigures struct {
-	Onboardings     int     `json:"onboardings"`
-	Ready           int     `json:"ready"`
-	Seconds         float64 `json:"seconds"` // from the first submission until the last is ready
-	PerSecond       float64 `json:"per_second"`
-	OverheadSeconds float64 `json:"overhead_seconds_p50"` // from began to ready, less the vendor's critical path; median
-	OverheadPercent float64 `json:"overhead_percent"`     // of that critical path; median; 0 on instant, where Microsoft takes no time at all
-	Calls           int     `json:"calls"`
-	WastedPercent   float64 `json:"wasted_percent"` // 429s, and writes whose effect existed
-	PollPercent     float64 `json:"poll_percent"`   // reads that asked again, apart
-	PeakRSS         int64   `json:"peak_rss_bytes"` // of the server
-	Profile         string  `json:"profile"`
-	Database        string  `json:"database"`
+	Onboardings     int                     `json:"onboardings"`
+	Ready           int                     `json:"ready"`
+	Seconds         float64                 `json:"seconds"` // from the first submission until the last is ready
+	PerSecond       float64                 `json:"per_second"`
+	OverheadSeconds float64                 `json:"overhead_seconds_p50"` // from began to ready, less the vendor's critical path; median
+	OverheadPercent float64                 `json:"overhead_percent"`     // of that critical path; median; 0 on instant, where Microsoft takes no time at all
+	Calls           int                     `json:"calls"`
+	WastedPercent   float64                 `json:"wasted_percent"` // 429s, and writes whose effect existed
+	PollPercent     float64                 `json:"poll_percent"`   // reads that asked again, apart
+	Refused         int                     `json:"refused"`        // 429s
+	FloorSeconds    float64                 `json:"floor_seconds"`  // what the limits alone take for these calls; 0 without limits
+	Limits          map[string]limitFigures `json:"limits,omitempty"`
+	PeakRSS         int64                   `json:"peak_rss_bytes"` // of the server
+	Throttle        string                  `json:"throttle"`
+	Replicas        int                     `json:"replicas"`
+	Profile         string                  `json:"profile"`
+	Database        string                  `json:"database"`
+}
+
+// limitFigures are the calls that counted against one of the simulator's limits.
+type limitFigures struct {
+	Calls   int `json:"calls"`
+	Refused int `json:"refused"`
 }
 
 func (c *benchOnboardingCmd) Run(ctx context.Context, std Std) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	w, err := startWorld(ctx, worldConfig{profile: c.Profile, factor: c.Factor, workers: c.Workers, database: c.Database, calls: 1000 + c.N*4000})
+	w, err := startWorld(ctx, worldConfig{profile: c.Profile, factor: c.Factor, workers: c.Workers, database: c.Database, replicas: c.Replicas - 1, calls: 1000 + c.N*4000})
 	if err != nil {
 		return err
 	}
@@ -72,8 +93,8 @@ func (c *benchOnboardingCmd) Run(ctx context.Context, std Std) error {
 			return err
 		}
 	} else {
-		_, _ = fmt.Fprintf(std.Out, "%d of %d ready in %.1f s (%.1f/s); own overhead %.2f s (%.1f %%), %d calls, %.2f %% wasted, peak %d MB\n",
-			f.Ready, f.Onboardings, f.Seconds, f.PerSecond, f.OverheadSeconds, f.OverheadPercent, f.Calls, f.WastedPercent, f.PeakRSS>>20)
+		_, _ = fmt.Fprintf(std.Out, "%d of %d ready in %.1f s (%.1f/s); own overhead %.2f s (%.1f %%), %d calls, %d refused, %.2f %% wasted, peak %d MB\n",
+			f.Ready, f.Onboardings, f.Seconds, f.PerSecond, f.OverheadSeconds, f.OverheadPercent, f.Calls, f.Refused, f.WastedPercent, f.PeakRSS>>20)
 	}
 	if f.Ready != f.Onboardings {
 		return fmt.Errorf("%d of %d are not ready", f.Onboardings-f.Ready, f.Onboardings)
@@ -86,7 +107,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // measure makes an organization with its own account for each onboarding, so that
 // each makes a tenant of its own.
 func (c *benchOnboardingCmd) measure(ctx context.Context, w *world) (onboardingFigures, error) {
-	f := onboardingFigures{Onboardings: c.N, Profile: c.Profile, Database: "sqlite"}
+	f := onboardingFigures{Onboardings: c.N, Profile: c.Profile, Database: "sqlite", Throttle: c.Throttle, Replicas: c.Replicas, Limits: map[string]limitFigures{}}
 	if c.Database != "" {
 		f.Database = "postgresql"
 	}
@@ -108,6 +129,12 @@ func (c *benchOnboardingCmd) measure(ctx context.Context, w *world) (onboardingF
 	})
 	if err != nil {
 		return f, err
+	}
+	if c.Throttle != "none" { // from here on: the wizard is filled in before
+		set := map[string]any{"throttle": hardThrottle, "throttleSilent": c.Throttle == "silent"}
+		if err := w.control(ctx, http.MethodPatch, "/_sim/settings", set, nil); err != nil {
+			return f, err
+		}
 	}
 	began := time.Now()
 	if err := side(ctx, c.N, c.N, func(ctx context.Context, i int) error { return all[i].begin(ctx) }); err != nil {
@@ -145,7 +172,40 @@ func (c *benchOnboardingCmd) measure(ctx context.Context, w *world) (onboardingF
 	}
 	f.Calls = len(calls)
 	f.WastedPercent, f.PollPercent = wasted(calls)
+	for _, call := range calls {
+		of := f.Limits[call.Group]
+		of.Calls++
+		if call.Status == http.StatusTooManyRequests {
+			f.Refused++
+			of.Refused++
+		}
+		if _, limited := hardThrottle[call.Group]; limited && c.Throttle != "none" {
+			f.Limits[call.Group] = of
+		}
+	}
+	if c.Throttle != "none" {
+		f.FloorSeconds = round(floor(calls, hardThrottle, time.Duration(float64(time.Minute)/c.Factor)).Seconds(), 1)
+	}
 	return f, nil
+}
+
+// floor is how long the calls of the busiest limit take that counts for all
+// customers, if every one of its minutes is spent to the end.
+func floor(calls []sim.Call, limits map[string]int, minute time.Duration) time.Duration {
+	n := map[string]int{}
+	for _, c := range calls {
+		if c.Status != http.StatusTooManyRequests {
+			n[c.Group]++
+		}
+	}
+	var most time.Duration
+	for group, limit := range limits {
+		if group == sim.GroupARMReads || group == sim.GroupARMWrites {
+			continue // counted for each customer's tenant
+		}
+		most = max(most, time.Duration(max(0, n[group]-1)/limit)*minute)
+	}
+	return most
 }
 
 // awaitAll waits until no onboarding runs any more, and tells how many are ready.

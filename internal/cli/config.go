@@ -145,6 +145,12 @@ func (c Config) microsoft(saved partner.Microsoft) azure.Config {
 	if a.Now == nil {
 		a.Now = c.Now
 	}
+	if a.Log == nil {
+		a.Log = c.Log
+	}
+	if a.Minute == 0 && c.Pace > 1 {
+		a.Minute = time.Duration(float64(time.Minute) / c.Pace)
+	}
 	return a
 }
 

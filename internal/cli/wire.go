@@ -46,6 +46,7 @@ type App struct {
 	Mail       *support.Outbox
 	Ring       *seal.Ring // customer's secrets
 	Custody    *token.Custody
+	Throttle   *azure.Governor // also where role web reads who waits
 
 	// Microsoft; nil in a process of role web, which asks through workers.
 	Pipe    *azure.Pipe
@@ -117,7 +118,7 @@ func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 	a.Provision = provision.New(provision.Parts{
 		DB: db, Now: cfg.Now, Log: cfg.Log, Jobs: a.Jobs, People: a.People, Settings: a.Settings, Terms: a.Terms, Guard: a.Guard,
 		Desk: a.Desk, Mail: a.Mail, Providers: a.Providers, Ring: a.Ring, Signer: a.Signer, Portal: cfg.PublicURL, Pace: cfg.Pace, Signed: a.Signatures,
-		Partner: a.Partner, Graph: a.Graph, ARM: a.ARM, Tokens: a.Custody,
+		Partner: a.Partner, Graph: a.Graph, ARM: a.ARM, Tokens: a.Custody, Throttle: a.Throttle,
 	})
 	brand, err := a.Settings.Brand(ctx)
 	if err != nil {
@@ -142,6 +143,8 @@ func (a *App) microsoft(ctx context.Context) error {
 	if a.Pipe, err = azure.New(a.Config.microsoft(saved)); err != nil {
 		return err
 	}
+	a.Throttle = azure.NewGovernor(a.Config.Now, a.DB, a.Pipe.Config().Minute)
+	a.Pipe = a.Pipe.Governed(a.Throttle)
 	a.attestation = a.Pipe.Config().AttestationURL
 	if !a.Config.worker() {
 		a.Custody = token.New(a.DB, nil, a.Pipe, a.Config.WorkerName)

@@ -58,6 +58,7 @@ type worldConfig struct {
 	simPlain string
 	database string // "" = SQLite in dir
 	workers  int
+	replicas int       // further servers on the same database, beside the first
 	calls    int       // length of the simulator's call log; 0 = its default
 	log      io.Writer // of both; nil = kept, and shown if something fails
 	simArgs  []string  // further arguments of the simulator
@@ -79,9 +80,16 @@ func startWorld(ctx context.Context, c worldConfig) (*world, error) {
 	b, err := os.ReadFile(ready) // #nosec G304 -- our own file
 	if err != nil {
 		w.stop()
+		return w, err
 	}
 	w.server = strings.TrimSpace(string(b))
-	return w, err
+	for i := range c.replicas {
+		if _, err := w.replica(ctx, c, fmt.Sprintf("replica%d", i+2)); err != nil {
+			w.stop()
+			return w, err
+		}
+	}
+	return w, nil
 }
 
 // startSim starts the simulator alone: servers come later, see replica.

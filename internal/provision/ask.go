@@ -108,6 +108,8 @@ func (r *Runner) answer(ctx context.Context, j job.Job) error {
 		return err
 	}
 	ctx = azure.WithCorrelation(ctx, azure.CorrelationID(row.ID))
+	ctx = azure.WithCaller(ctx, azure.Caller{Key: row.ID, Org: row.Org, Began: store.Time(row.AskedAt), Class: azure.Ask})
+	defer r.throttle.End(ctx)
 	result, err := r.reply(ctx, row)
 	if err != nil && azure.Classify(err) != azure.F {
 		again := 500 * time.Millisecond
@@ -398,6 +400,11 @@ func (r *Runner) tidy(ctx context.Context, _ job.Job) error {
 	})
 	if err != nil {
 		return err
+	}
+	if r.throttle != nil {
+		if err := r.throttle.Tidy(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.tidyDrafts(ctx, now); err != nil {
 		return err

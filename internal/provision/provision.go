@@ -115,6 +115,7 @@ type StepRecord struct {
 	Facts    []string // what is done, for people: "Agreement confirmed"
 	Asked    int      // how often Microsoft was asked
 	Next     time.Time
+	Held     time.Duration // how long it waited for its turn at a limit
 }
 
 // Details are what Microsoft is told about the customer. The domain can never

@@ -101,7 +101,7 @@ VALUES (@onboarding, @seq, @name, 'pending', 0, 0, '', '[]', 0, 0);
 SELECT * FROM onboarding_step WHERE onboarding = @onboarding ORDER BY seq;
 
 -- name: SaveStep :exec
-UPDATE onboarding_step SET state = @state, started_at = @started_at, finished_at = @finished_at, note = @note, facts = @facts, asked = @asked, next_at = @next_at
+UPDATE onboarding_step SET state = @state, started_at = @started_at, finished_at = @finished_at, note = @note, facts = @facts, asked = @asked, next_at = @next_at, held = @held
 WHERE onboarding = @onboarding AND name = @name;
 
 -- name: AddIntent :exec

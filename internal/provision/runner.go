@@ -67,6 +67,8 @@ type Runner struct {
 	graph  *graph.Client
 	arm    *arm.Client
 	tokens *token.Custody
+
+	throttle *azure.Governor // nil: limits are not shared
 }
 
 // Parts is what a Runner is made of. The Azure clients may be nil: such a
@@ -92,6 +94,7 @@ type Parts struct {
 	Graph     *graph.Client
 	ARM       *arm.Client
 	Tokens    *token.Custody
+	Throttle  *azure.Governor // nil: nobody sees who waits for a limit
 }
 
 // New makes a runner; with Azure clients it also takes the jobs.
@@ -99,7 +102,7 @@ func New(p Parts) *Runner {
 	r := &Runner{
 		db: p.DB, now: p.Now, log: p.Log, jobs: p.Jobs, people: p.People, settings: p.Settings, terms: p.Terms, guard: p.Guard,
 		desk: p.Desk, mail: p.Mail, providers: p.Providers, ring: p.Ring, signer: p.Signer,
-		portal: strings.TrimSuffix(p.Portal, "/"), pace: max(p.Pace, 1), signatures: p.Signed, pc: p.Partner, graph: p.Graph, arm: p.ARM, tokens: p.Tokens,
+		portal: strings.TrimSuffix(p.Portal, "/"), pace: max(p.Pace, 1), signatures: p.Signed, pc: p.Partner, graph: p.Graph, arm: p.ARM, tokens: p.Tokens, throttle: p.Throttle,
 	}
 	r.signatures.OnClose(func(ctx context.Context, tx *store.Tx, i agreement.Invitation) error {
 		return r.jobs.Wake(ctx, tx, JobSign, i.Attempt)
@@ -155,7 +158,7 @@ var steps = map[Step]func(*work, context.Context) error{
 // advance is the handler of an onboarding's job: it goes from step to step
 // until one has to wait, is stuck, or the last is done.
 func (r *Runner) advance(ctx context.Context, j job.Job) error {
-	moved := false
+	moved, first := false, true
 	for {
 		if job.Stopping(ctx) {
 			return job.ErrStopping
@@ -165,13 +168,23 @@ func (r *Runner) advance(ctx context.Context, j job.Job) error {
 			return err
 		}
 		w.moved = &moved
-		ctx := azure.WithCorrelation(ctx, azure.CorrelationID(w.o.Correlation))
+		ctx := azure.WithCaller(ctx, w.caller())
+		ctx = azure.WithCorrelation(ctx, azure.CorrelationID(w.o.Correlation))
 		ctx = azure.WithRecorder(ctx, w.record)
 		ctx = azure.WithSent(ctx, w.sent)
 		switch w.o.State {
 		case Ready, Cancelled, Stuck:
 			return nil // a person acts next, or nobody
-		case Cancelling:
+		case Running, Waiting, Cancelling:
+		}
+		if first { // what is kept for this run goes back at its end
+			defer r.throttle.End(ctx)
+			if err := r.throttle.Turn(ctx); err != nil {
+				return w.judge(ctx, err)
+			}
+			first = false
+		}
+		if w.o.State == Cancelling {
 			return w.judge(ctx, w.cancel(ctx))
 		}
 		if err := w.start(ctx); err != nil {
@@ -237,10 +250,10 @@ func (w *work) start(ctx context.Context) error {
 			return w.say(ctx, tx, provider.Info, "Goes on after an interruption of %s", late.Round(time.Second))
 		})
 	}
-	w.s.State, w.s.Started = StepRunning, w.r.now()
+	w.s.State, w.s.Started, w.s.Asked, w.s.Held = StepRunning, w.r.now(), 0, 0
 	return w.tx(ctx, func(tx *store.Tx) error {
 		err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
-			s.State, s.Started, s.Finished, s.Asked = StepRunning, w.s.Started, time.Time{}, 0
+			s.State, s.Started, s.Finished, s.Asked, s.Held = StepRunning, w.s.Started, time.Time{}, 0, 0
 		})
 		if err != nil {
 			return err
@@ -315,12 +328,42 @@ func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...an
 // pause grows with the time already waited, a fortieth of it, so that asking
 // costs little and is never late by much; after the deadline somebody looks.
 func (w *work) pause(why string, deadline time.Duration) error {
-	waited := w.r.now().Sub(w.s.Started)
+	waited := w.r.now().Sub(w.s.Started) - w.s.Held // Microsoft was not asked while we were held
 	if deadline > 0 && waited > deadline {
 		return stuck("", why+fmt.Sprintf(" This has lasted for %s, which is longer than Microsoft ever needed.", waited.Round(time.Second)),
 			"Look at the exchange, ask Microsoft's support with the ids it names, then try again.")
 	}
 	return job.Wait{Until: w.r.now().Add(min(max(waited/40, 100*time.Millisecond), 30*time.Second)), Why: why}
+}
+
+// heldNote is what an onboarding says that waits for its turn at a limit; the page
+// adds how many are before it.
+const heldNote = "Microsoft takes only so many requests a minute. It waits for its turn."
+
+// queue waits for the turn at a limit: no failure, and no time of Microsoft's.
+func (w *work) queue(ctx context.Context, d time.Duration) error {
+	wait := job.Wait{Until: w.r.now().Add(d), Why: heldNote}
+	if w.s.Note != heldNote {
+		w.s.Asked-- // it is not asked again, it is not asked yet
+		w.s.Held += d
+		return w.wait(ctx, Running, wait)
+	}
+	err := w.tx(ctx, func(tx *store.Tx) error { // told again: the page reads the line itself
+		return changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) { s.Next, s.Held = wait.Until, s.Held+d })
+	})
+	if err != nil {
+		return err
+	}
+	return wait
+}
+
+// caller is for whom the calls of this run are made.
+func (w *work) caller() azure.Caller {
+	c := azure.Caller{Key: string(w.o.ID), Org: string(w.o.Org), Began: w.o.StartedAt, Class: azure.Work}
+	if w.s.Asked > 0 {
+		c.Class = azure.Poll
+	}
+	return c
 }
 
 // forPerson is the error of a step that waits for a person: it costs nothing and
@@ -361,7 +404,7 @@ func (w *work) judge(ctx context.Context, err error) error {
 		if f := fault.Of(err); f != nil && f.After > 0 {
 			after = f.After
 		}
-		return w.wait(ctx, Running, job.Wait{Until: w.r.now().Add(after), Why: "Microsoft takes no more requests for a while."})
+		return w.queue(ctx, after)
 	case azure.R2:
 		if werr := w.wait(ctx, Running, job.Wait{Why: "Microsoft does not answer. We go on asking."}); !errors.As(werr, &wait) {
 			return werr
@@ -403,7 +446,7 @@ func (w *work) wait(ctx context.Context, state State, werr error) error {
 	err := w.tx(ctx, func(tx *store.Tx) error {
 		err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
 			s.State, s.Note, s.Next = StepWaiting, wait.Why, wait.Until
-			s.Asked++
+			s.Asked, s.Held = w.s.Asked+1, w.s.Held
 		})
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"causeway/internal/account"
 	"causeway/internal/fault"
@@ -176,7 +177,7 @@ func (r *Runner) records(ctx context.Context, id ID) ([]StepRecord, error) {
 func record(row sqlc.OnboardingStep) (StepRecord, error) {
 	s := StepRecord{
 		Name: Step(row.Name), State: StepState(row.State), Started: store.Time(row.StartedAt), Finished: store.Time(row.FinishedAt),
-		Note: row.Note, Asked: int(row.Asked), Next: store.Time(row.NextAt),
+		Note: row.Note, Asked: int(row.Asked), Next: store.Time(row.NextAt), Held: time.Duration(row.Held) * time.Microsecond,
 	}
 	if err := json.Unmarshal([]byte(row.Facts), &s.Facts); err != nil {
 		return s, fmt.Errorf("step %s of %s: %w", row.Name, row.Onboarding, err)
@@ -205,7 +206,7 @@ func changeStep(ctx context.Context, tx *store.Tx, id ID, name Step, f func(*Ste
 	}
 	return q.SaveStep(ctx, sqlc.SaveStepParams{
 		Onboarding: string(id), Name: string(name), State: string(s.State), StartedAt: store.Micros(s.Started),
-		FinishedAt: store.Micros(s.Finished), Note: s.Note, Facts: string(facts), Asked: int64(s.Asked), NextAt: store.Micros(s.Next),
+		FinishedAt: store.Micros(s.Finished), Note: s.Note, Facts: string(facts), Asked: int64(s.Asked), NextAt: store.Micros(s.Next), Held: s.Held.Microseconds(),
 	})
 }
 

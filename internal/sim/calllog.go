@@ -11,9 +11,10 @@ import (
 type Call struct {
 	N             int64     `json:"n"`
 	Method        string    `json:"method"`
-	Path          string    `json:"path"`     // with query
-	Template      string    `json:"template"` // "" for an unknown path
-	Status        int       `json:"status"`   // 0: the connection was cut
+	Path          string    `json:"path"`            // with query
+	Template      string    `json:"template"`        // "" for an unknown path
+	Group         string    `json:"group,omitempty"` // throttle budget
+	Status        int       `json:"status"`          // 0: the connection was cut
 	Code          string    `json:"code,omitempty"`
 	RequestID     string    `json:"requestId,omitempty"`
 	CorrelationID string    `json:"correlationId,omitempty"`

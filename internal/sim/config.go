@@ -65,6 +65,7 @@ type Settings struct {
 
 	Throttle            map[string]int `json:"throttle"` // calls per group and minute, see Groups; "*" = all others; none = unlimited
 	ThrottlePerCustomer bool           `json:"throttlePerCustomer"`
+	ThrottleSilent      bool           `json:"throttleSilent"` // a 429 of a budget does not say until when
 
 	ExportLife     Duration `json:"exportLife"`     // operations and manifests of the billing exports die (410); default 24 h
 	SASLife        Duration `json:"sasLife"`        // their blobs can be read so long; default 12 h

@@ -295,7 +295,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c.params = params
 	entry := Call{Method: r.Method, Path: r.URL.RequestURI(), Received: now}
 	if rt != nil {
-		entry.Template = rt.path
+		entry.Template, entry.Group = rt.path, rt.group
 	} else {
 		rt = &route{service: serviceOfPath(r.URL.Path), method: r.Method, path: r.URL.Path}
 		rt.handle = func(c *call) reply { return c.unknownPath(known) }
@@ -365,6 +365,9 @@ func (s *Server) work(c *call, given bool) reply {
 		return *refusal
 	}
 	if wait, refused := c.throttled(); refused {
+		if s.settings().ThrottleSilent {
+			wait = -1
+		}
 		return c.throttleReply(wait)
 	}
 	if f := find(c.faults, Delay); f != nil {

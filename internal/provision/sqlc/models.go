@@ -86,6 +86,7 @@ type OnboardingStep struct {
 	Facts      string
 	Asked      int64
 	NextAt     int64
+	Held       int64
 }
 
 type Tenant struct {

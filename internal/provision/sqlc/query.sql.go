@@ -888,7 +888,7 @@ func (q *Queries) LockOnboarding(ctx context.Context, id string) (Onboarding, er
 }
 
 const lockStep = `-- name: LockStep :one
-SELECT onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at FROM onboarding_step WHERE onboarding = $1 AND name = $2 FOR UPDATE
+SELECT onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at, held FROM onboarding_step WHERE onboarding = $1 AND name = $2 FOR UPDATE
 `
 
 type LockStepParams struct {
@@ -910,6 +910,7 @@ func (q *Queries) LockStep(ctx context.Context, arg LockStepParams) (OnboardingS
 		&i.Facts,
 		&i.Asked,
 		&i.NextAt,
+		&i.Held,
 	)
 	return i, err
 }
@@ -1235,8 +1236,8 @@ func (q *Queries) SaveOnboarding(ctx context.Context, arg SaveOnboardingParams) 
 }
 
 const saveStep = `-- name: SaveStep :exec
-UPDATE onboarding_step SET state = $1, started_at = $2, finished_at = $3, note = $4, facts = $5, asked = $6, next_at = $7
-WHERE onboarding = $8 AND name = $9
+UPDATE onboarding_step SET state = $1, started_at = $2, finished_at = $3, note = $4, facts = $5, asked = $6, next_at = $7, held = $8
+WHERE onboarding = $9 AND name = $10
 `
 
 type SaveStepParams struct {
@@ -1247,6 +1248,7 @@ type SaveStepParams struct {
 	Facts      string
 	Asked      int64
 	NextAt     int64
+	Held       int64
 	Onboarding string
 	Name       string
 }
@@ -1260,6 +1262,7 @@ func (q *Queries) SaveStep(ctx context.Context, arg SaveStepParams) error {
 		arg.Facts,
 		arg.Asked,
 		arg.NextAt,
+		arg.Held,
 		arg.Onboarding,
 		arg.Name,
 	)
@@ -1335,7 +1338,7 @@ func (q *Queries) StartedSince(ctx context.Context, arg StartedSinceParams) (int
 }
 
 const steps = `-- name: Steps :many
-SELECT onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at FROM onboarding_step WHERE onboarding = $1 ORDER BY seq
+SELECT onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at, held FROM onboarding_step WHERE onboarding = $1 ORDER BY seq
 `
 
 func (q *Queries) Steps(ctx context.Context, onboarding string) ([]OnboardingStep, error) {
@@ -1358,6 +1361,7 @@ func (q *Queries) Steps(ctx context.Context, onboarding string) ([]OnboardingSte
 			&i.Facts,
 			&i.Asked,
 			&i.NextAt,
+			&i.Held,
 		); err != nil {
 			return nil, err
 		}

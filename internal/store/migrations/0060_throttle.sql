@@ -44,6 +44,10 @@ CREATE TABLE throttle_wait (
 );
 CREATE INDEX throttle_wait_key ON throttle_wait (key);
 
+-- How long a step waited for its turn; it does not count against Microsoft's time.
+ALTER TABLE onboarding_step ADD COLUMN held BIGINT NOT NULL DEFAULT 0;
+
 -- +goose Down
+ALTER TABLE onboarding_step DROP COLUMN held;
 DROP TABLE throttle_wait;
 DROP TABLE throttle_budget;
