@@ -41,12 +41,13 @@ type benchOnboardingCmd struct {
 	JSON     bool          `name:"json"`
 }
 
-// hardThrottle is what the simulator takes a (divided) minute and tenant: the figures
-// that Microsoft documents for customers, orders and subscriptions, and for the rest
-// such as an onboarding meets too.
+// hardThrottle is what the simulator takes a (divided) minute: a fraction of what
+// Microsoft documents for customers, orders and subscriptions, and so little of the
+// rest that every step of an onboarding meets a limit. Resource Manager's count for
+// each customer's tenant.
 var hardThrottle = map[string]int{
-	sim.GroupCustomers: 500, sim.GroupOrders: 500, sim.GroupSubscriptions: 500, sim.GroupEntitlements: 300, sim.GroupConsents: 300,
-	sim.GroupGraph: 500, sim.GroupAlias: 60, sim.GroupARMReads: 120, sim.GroupARMWrites: 60,
+	sim.GroupCustomers: 120, sim.GroupOrders: 160, sim.GroupSubscriptions: 80, sim.GroupEntitlements: 40, sim.GroupConsents: 40,
+	sim.GroupGraph: 160, sim.GroupAlias: 10, sim.GroupARMReads: 120, sim.GroupARMWrites: 60,
 }
 
 // onboardingFigures is what bench onboarding prints.
