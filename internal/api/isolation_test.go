@@ -285,6 +285,7 @@ var cells = map[string]cell{
 
 	"list-onboardings":  {path: to("/onboardings?limit=200"), org: "own"},
 	"count-onboardings": {path: to("/onboarding-counts"), org: "partner"},
+	"list-limits":       {path: to("/throttle"), org: "partner"},
 	"get-onboarding":    {path: at("/onboardings/%s", theOnboarding)},
 	"list-exchanges":    {path: at("/onboardings/%s/exchanges", theOnboarding)},
 	"retry-onboarding":  {path: at("/onboardings/%s/retry", stuckOnboarding)},

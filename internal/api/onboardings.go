@@ -115,6 +115,8 @@ func (s *Server) routeOnboardings() {
 		}
 		return s.Provision.CancelOnboarding(ctx, a, v.Onboarding.ID)
 	})
+	handle(s, op{id: "list-limits", is: "GET /throttle", tag: "onboardings", text: "Microsoft's limits, as they were learned, and who waits for them", act: account.ActPartnerView,
+		more: "All processes share them. Estimates come from those who had their turn."}, s.limits)
 	handle(s, op{id: "list-tenants", is: "GET /tenants", tag: "onboardings", text: "An organization's tenants", act: account.ActProviderView}, s.tenants)
 	handle(s, op{id: "compare", is: "GET /comparison", tag: "onboardings", text: "Hold what is written here against what Microsoft has", act: account.ActPartnerView,
 		more: "It changes nothing. Onboardings that still run are left out. A process of role web cannot answer it."}, s.compare)
@@ -189,6 +191,36 @@ func (s *Server) compare(ctx context.Context, a account.Actor, _ *none) (Compari
 	}
 	list, err := s.Provision.Compare(ctx)
 	return Comparison{each(list, func(d provision.Difference) Difference { return Difference(d) }), s.Now()}, err
+}
+
+// LimitView is one of Microsoft's limits.
+type LimitView struct {
+	Service         string     `json:"service"`
+	Group           string     `json:"group" doc:"Endpoints that share the limit."`
+	Customer        string     `json:"customer,omitempty" doc:"Whose limit; missing: of all customers together."`
+	Calls           int        `json:"calls" doc:"A period takes so many; 0: not known yet."`
+	PeriodSeconds   float64    `json:"period_seconds"`
+	PerMinute       int        `json:"per_minute"`
+	Spent           int        `json:"spent" doc:"In the present period."`
+	ClosedUntil     *time.Time `json:"closed_until,omitempty" doc:"Microsoft takes none before that."`
+	RenewsAt        *time.Time `json:"renews_at,omitempty" doc:"The next period begins then."`
+	MetAt           *time.Time `json:"met_at,omitempty"`
+	Lessons         int        `json:"lessons" doc:"How often it was met since it is known."`
+	Waiting         int        `json:"waiting"`
+	NextKey         string     `json:"next_key,omitempty" doc:"The onboarding, or question, that goes next."`
+	NextOrg         string     `json:"next_organization,omitempty"`
+	EstimateSeconds int64      `json:"estimate_seconds" doc:"Until the last who waits has its turn."`
+}
+
+func (s *Server) limits(ctx context.Context, a account.Actor, _ *none) (Page[LimitView], error) {
+	list, err := s.Provision.Limits(ctx, a)
+	return Page[LimitView]{Items: each(list, func(l azure.Limit) LimitView {
+		return LimitView{
+			Service: string(l.Service), Group: l.Group, Customer: l.Customer, Calls: l.Calls, PeriodSeconds: l.Period.Seconds(), PerMinute: l.PerMinute, Spent: l.Spent,
+			ClosedUntil: when(l.Closed), RenewsAt: when(l.Renews), MetAt: when(l.Met), Lessons: l.Refusals, Waiting: l.Waiting, NextKey: l.Next.Key, NextOrg: l.Next.Org,
+			EstimateSeconds: int64(l.Estimate.Seconds()),
+		}
+	})}, err
 }
 
 func viewOnboarding(o provision.Onboarding) OnboardingView {

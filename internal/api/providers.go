@@ -53,6 +53,17 @@ type Progress struct {
 	Onboarding OnboardingView `json:"onboarding"`
 	Steps      []Step         `json:"steps"`
 	Estimate   EstimateView   `json:"estimate"`
+	Queue      *QueueView     `json:"queue,omitempty" doc:"It waits for its turn at one of Microsoft's limits."`
+}
+
+// QueueView is the place in a line.
+type QueueView struct {
+	Service         string     `json:"service"`
+	Group           string     `json:"group" doc:"Endpoints that share the limit."`
+	PerMinute       int        `json:"per_minute" doc:"How many such requests Microsoft takes; 0: not known yet."`
+	Ahead           int        `json:"ahead" doc:"How many are before this one."`
+	EstimateSeconds int64      `json:"estimate_seconds" doc:"Until its turn, estimated from those who had theirs."`
+	ClosedUntil     *time.Time `json:"closed_until,omitempty" doc:"Microsoft takes none before that."`
 }
 
 // EstimateView is how long it will still take: eight of ten were within it.
@@ -233,10 +244,14 @@ func (s *Server) progress(ctx context.Context, a account.Actor, in *progressIn) 
 	if err != nil {
 		return Progress{}, err
 	}
-	return Progress{
+	out := Progress{
 		Provider: viewProvider(p.Provider), Onboarding: viewOnboarding(p.Onboarding), Steps: each(p.Steps, viewStep),
 		Estimate: EstimateView{int64(p.Estimate.Low.Seconds()), int64(p.Estimate.High.Seconds()), p.Estimate.Runs, p.Estimate.Over},
-	}, nil
+	}
+	if q := p.Queue; q != nil {
+		out.Queue = &QueueView{string(q.Service), q.Group, q.PerMinute, q.Ahead, int64(q.Estimate.Seconds()), when(q.Closed)}
+	}
+	return out, nil
 }
 
 func (s *Server) awaitChange(ctx context.Context, id provider.ID, since int64, most time.Duration) error {

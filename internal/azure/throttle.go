@@ -54,6 +54,10 @@ type Governor struct {
 	mu      sync.Mutex
 	looked  time.Time // when the database was last read
 	lines   map[place]*known
+
+	reading sync.Mutex // of what is shown
+	board   map[place]Line
+	read    time.Time
 }
 
 // place is a throttle group of a service.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway/internal/account"
+	"causeway/internal/azure"
 	"causeway/internal/fault"
 	"causeway/internal/provider"
 	"causeway/internal/provision/sqlc"
@@ -23,6 +24,7 @@ type Progress struct {
 	Estimate   Estimate
 	Log        []provider.Entry // newest first
 	LogCount   int
+	Queue      *azure.Wait // it waits for its turn at one of Microsoft's limits; nil = it does not
 }
 
 // Estimate is how long it will still take, from onboardings that ran here.
@@ -48,8 +50,30 @@ func (r *Runner) Progress(ctx context.Context, a account.Actor, id provider.ID) 
 	if p.Log, p.LogCount, err = r.providers.Tail(ctx, id, 50); err != nil {
 		return p, err
 	}
-	p.Estimate, err = r.estimate(ctx, p.Onboarding, p.Steps)
-	return p, err
+	if p.Estimate, err = r.estimate(ctx, p.Onboarding, p.Steps); err != nil {
+		return p, err
+	}
+	if s := p.Onboarding.State; r.throttle == nil || s != Running && s != Waiting && s != Cancelling {
+		return p, nil
+	}
+	w, waits, err := r.throttle.Waiting(ctx, string(p.Onboarding.ID))
+	if err != nil || !waits {
+		return p, err
+	}
+	p.Queue = &w
+	p.Estimate.Low, p.Estimate.High = p.Estimate.Low+w.Estimate, p.Estimate.High+w.Estimate
+	return p, nil
+}
+
+// Limits lists what is known of Microsoft's limits, and who waits for them.
+func (r *Runner) Limits(ctx context.Context, a account.Actor) ([]azure.Limit, error) {
+	if err := account.May(a, account.ActPartnerView, ""); err != nil {
+		return nil, err
+	}
+	if r.throttle == nil {
+		return nil, nil
+	}
+	return r.throttle.Limits(ctx)
 }
 
 // documented is what Microsoft's documents say of each step, for an
@@ -83,7 +107,7 @@ func (r *Runner) estimate(ctx context.Context, o Onboarding, steps []StepRecord)
 		}
 		span := spans[s.Name]
 		if s.State != StepPending && !s.Started.IsZero() {
-			gone := r.now().Sub(s.Started)
+			gone := r.now().Sub(s.Started) - s.Held
 			e.Over = gone > span[1]
 			span[0], span[1] = max(span[0]-gone, 0), max(span[1]-gone, 0)
 		}
@@ -117,7 +141,7 @@ func (r *Runner) measured(ctx context.Context) (map[Step][2]time.Duration, int, 
 	ran := map[Step][]time.Duration{}
 	for _, row := range rows {
 		s := Step(row.Name)
-		ran[s] = append(ran[s], store.Time(row.FinishedAt).Sub(store.Time(row.StartedAt)))
+		ran[s] = append(ran[s], max(0, store.Time(row.FinishedAt).Sub(store.Time(row.StartedAt))-time.Duration(row.Held)*time.Microsecond))
 	}
 	m.at, m.spans, m.runs = r.now(), map[Step][2]time.Duration{}, 0
 	for _, s := range Steps {

@@ -90,7 +90,7 @@ SELECT id, started_at, state, budget FROM onboarding WHERE account = @account AN
 SELECT COUNT(*) FROM onboarding WHERE account = @account AND started_at >= @since;
 
 -- name: Durations :many
-SELECT s.name, s.started_at, s.finished_at FROM onboarding_step s JOIN onboarding o ON o.id = s.onboarding
+SELECT s.name, s.started_at, s.finished_at, s.held FROM onboarding_step s JOIN onboarding o ON o.id = s.onboarding
 WHERE o.state = 'ready' AND s.state = 'done' ORDER BY s.finished_at DESC LIMIT 900;
 
 -- name: AddStep :exec

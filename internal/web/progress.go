@@ -10,6 +10,7 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/agreement"
+	"causeway/internal/azure"
 	"causeway/internal/fault"
 	"causeway/internal/provider"
 	"causeway/internal/provision"
@@ -499,10 +500,47 @@ func (s *Server) waitNote(v *visit, pr provision.Progress) *ui.Note {
 	if now.Name == provision.StepGuard {
 		text = "Microsoft copies the guardrail to all its regions before it takes effect. We ask until a forbidden service is refused and an allowed one is not."
 	}
+	if pr.Queue != nil {
+		text = queueText(v, *pr.Queue)
+	}
 	if pr.Estimate.Over {
 		text += " It takes longer than usual. After a while our support looks at it by itself."
 	}
 	return &ui.Note{Tone: ui.ToneWaiting, Title: "Nothing is wrong and there is nothing to do.", Text: plain(text) + " You can close this page."}
+}
+
+// queueText says how long the line at one of Microsoft's limits is.
+func queueText(v *visit, w azure.Wait) string {
+	text := "Microsoft takes only so many requests a minute. This one waits for its turn"
+	if w.PerMinute > 0 {
+		text = fmt.Sprintf("Microsoft takes %d such requests a minute from us", w.PerMinute)
+		switch w.Ahead {
+		case 0:
+			text += "; this one is next"
+		case 1:
+			text += "; 1 is before this one"
+		default:
+			text += fmt.Sprintf("; %d are before this one", w.Ahead)
+		}
+	}
+	if !w.Closed.IsZero() {
+		text += "; it takes none until " + v.second(w.Closed)
+	}
+	if w.Estimate > 0 {
+		text += "; about " + about(w.Estimate) + ", an estimate from those who waited before"
+	}
+	return text + "."
+}
+
+// about rounds a time that is only estimated: to whole minutes from two on.
+func about(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return ui.FormatSpan((d + 5*time.Second).Round(10 * time.Second))
+	case d < time.Hour:
+		return ui.FormatSpan(d.Round(time.Minute))
+	}
+	return ui.FormatSpan(d.Round(10 * time.Minute))
 }
 
 // stuckNote says what happened, why, what to do and by when.

@@ -114,9 +114,55 @@ func (s *Server) onboardingsPage(v *visit, selected provision.ID) (ui.Onboarding
 	} else {
 		p.Text += " Nothing is stuck."
 	}
+	if p.Limits, err = s.limitRows(v); err != nil {
+		return p, err
+	}
 	p.Foot = v.foot("/staff/onboardings", len(list), next, -1, "onboarding", "onboardings")
 	p.List = link("/staff/onboardings", v.query("state", "sort", "after", "back"))
 	return p, nil
+}
+
+// limitRows are Microsoft's limits as they were learned, for who may see the
+// partner's own connection.
+func (s *Server) limitRows(v *visit) ([]ui.LimitRow, error) {
+	if v.may(account.ActPartnerView, "") != "" {
+		return nil, nil
+	}
+	list, err := s.Provision.Limits(v.ctx(), v.me)
+	if err != nil {
+		return nil, err
+	}
+	names := map[account.OrgID]string{"": ""}
+	rows := make([]ui.LimitRow, len(list))
+	for i, l := range list {
+		r := ui.LimitRow{Name: azure.Words(l.Service, l.Group), Sub: "all customers together", Waiting: l.Waiting}
+		if l.Customer != "" {
+			r.Sub = "customer " + l.Customer
+		}
+		if l.Calls > 0 {
+			r.Limit = fmt.Sprintf("%d a minute", l.PerMinute)
+			r.Spent, r.Of = min(l.Spent, l.Calls), l.Calls
+		}
+		switch {
+		case !l.Closed.IsZero():
+			r.Opens = "Closed until " + v.second(l.Closed)
+		case !l.Renews.IsZero():
+			r.Opens = "Renewed at " + v.second(l.Renews)
+		}
+		if l.Waiting > 0 {
+			r.Estimate = "the last in about " + about(l.Estimate)
+			org, err := s.orgName(v, account.OrgID(l.Next.Org), names)
+			if err != nil {
+				org = "" // a person asks, or the organization is gone
+			}
+			r.Next = or(org, "A question at a page")
+			if l.Next.Class == azure.Work || l.Next.Class == azure.Poll {
+				r.NextHref = "/staff/onboardings/" + l.Next.Key
+			}
+		}
+		rows[i] = r
+	}
+	return rows, nil
 }
 
 // onboarding: GET /staff/onboardings/{id} is the list with the sheet of one.

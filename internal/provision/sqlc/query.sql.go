@@ -418,7 +418,7 @@ func (q *Queries) DropIntent(ctx context.Context, arg DropIntentParams) error {
 }
 
 const durations = `-- name: Durations :many
-SELECT s.name, s.started_at, s.finished_at FROM onboarding_step s JOIN onboarding o ON o.id = s.onboarding
+SELECT s.name, s.started_at, s.finished_at, s.held FROM onboarding_step s JOIN onboarding o ON o.id = s.onboarding
 WHERE o.state = 'ready' AND s.state = 'done' ORDER BY s.finished_at DESC LIMIT 900
 `
 
@@ -426,6 +426,7 @@ type DurationsRow struct {
 	Name       string
 	StartedAt  int64
 	FinishedAt int64
+	Held       int64
 }
 
 func (q *Queries) Durations(ctx context.Context) ([]DurationsRow, error) {
@@ -437,7 +438,12 @@ func (q *Queries) Durations(ctx context.Context) ([]DurationsRow, error) {
 	var items []DurationsRow
 	for rows.Next() {
 		var i DurationsRow
-		if err := rows.Scan(&i.Name, &i.StartedAt, &i.FinishedAt); err != nil {
+		if err := rows.Scan(
+			&i.Name,
+			&i.StartedAt,
+			&i.FinishedAt,
+			&i.Held,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

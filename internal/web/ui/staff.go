@@ -39,8 +39,23 @@ type OnboardingsPage struct {
 	Filter Filter
 	Rows   []OnboardingRow
 	Foot   Foot
+	Limits []LimitRow
 	Sheet  *OnboardingSheet
 	List   string // URL of the list without the sheet
+}
+
+// LimitRow is one of Microsoft's limits, as it was learned.
+type LimitRow struct {
+	Name     string // "Microsoft Partner Center, orders and carts"
+	Sub      string // whose limit it is
+	Limit    string // "160 a minute"; "" = not known yet
+	Spent    int
+	Of       int
+	Waiting  int
+	Estimate string // until the last of them has its turn
+	Opens    string // "Closed until 13:42:10"
+	Next     string // who goes next
+	NextHref string
 }
 
 // OnboardingRow is one onboarding.
