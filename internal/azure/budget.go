@@ -126,7 +126,7 @@ func (b Budget) GiveBack(since time.Time, n int) Budget {
 // Window is the time of which a refusal tells something: from its begin on, all
 // that was taken counted against the limit. Microsoft says only when it ends, and
 // documents limits per minute; a longer wait means a longer period. Without a time
-// it is our own period, or the last minute.
+// it is our own period, or the last minute at most.
 func (b Budget) Window(now time.Time, after, minute time.Duration) (from time.Time, length time.Duration) {
 	switch {
 	case after > 0:
@@ -134,6 +134,8 @@ func (b Budget) Window(now time.Time, after, minute time.Duration) (from time.Ti
 		return now.Add(after - length), length
 	case b.Limit > 0:
 		return b.Since, b.Period
+	case b.Since.After(now.Add(-minute)): // since it was found open
+		return b.Since, minute
 	}
 	return now.Add(-minute), minute
 }
@@ -163,7 +165,11 @@ func (b Budget) Refuse(now time.Time, after, minute time.Duration, epoch int, co
 	}
 	b.Probe = time.Time{}
 	b.Epoch++
+	early := b.Limit > 0 && b.Spent < b.Limit*3/4 && b.Calm >= 0
 	b.Calm = 0
+	if early {
+		b.Calm = -1 // our period and Microsoft's did not begin together; twice in a row, the limit is lower
+	}
 	if b.Probing = !told; told {
 		b.Refusals = 0
 	} else if b.Refusals++; b.Refusals > 1 {
@@ -172,14 +178,19 @@ func (b Budget) Refuse(now time.Time, after, minute time.Duration, epoch int, co
 	again := b.Lessons > 0
 	b.Lessons++
 	n, first, complete := count(from)
-	if !complete || !again {
+	if !complete || !again || early || n == 0 { // none at all: somebody else of the partner's spends it
 		b.Since, b.Spent = b.Closed, 0
 		return b
 	}
 	if first.After(from) && b.Limit == 0 { // nothing was sent before: the period may have begun with it
 		from, length = first, max(now.Add(after).Sub(first), 100*time.Millisecond)
 	}
-	b.Limit, b.Ceiling, b.Period = max(1, n), max(1, n), length
+	known := 0
+	if b.Limit > 0 { // what all have spent, but for calls on their way; others may have died with their counts
+		known = b.Spent - b.Spent/10
+	}
+	b.Ceiling, b.Period = n, length
+	b.Limit = max(n, known, 1)
 	b.From, b.Since, b.Spent = from, b.Closed, 0
 	return b
 }
@@ -188,15 +199,30 @@ func (b Budget) Refuse(now time.Time, after, minute time.Duration, epoch int, co
 // whose answers came later.
 func (b Budget) Contribute(epoch, n int) Budget {
 	if b.Epoch == epoch && b.Limit > 0 && n > 0 {
-		b.Limit, b.Ceiling = b.Limit+n, b.Ceiling+n
+		b.Ceiling += n
+		b.Limit = max(b.Limit, b.Ceiling)
 	}
 	return b
 }
 
-// Answered is told that a call which tried alone was taken at a time: the way is
-// open, and Microsoft's period began with it.
-func (b Budget) Answered(at time.Time) Budget {
-	if b.Probing {
+// concerns tells whether a call that was taken says something new: it was sent
+// before the last lesson and within its window, or it is the one that tries alone.
+func (b Budget) concerns(epoch int, at time.Time) bool {
+	if epoch == b.Epoch {
+		return b.Probing
+	}
+	return b.Limit > 0 && !at.Before(b.From) && at.Before(b.Closed)
+}
+
+// Taken is told that a call was taken which was sent at a time, when lesson epoch
+// was known; seen is the lesson known now. The way that it tried alone is open, and
+// Microsoft's period began with it.
+func (b Budget) Taken(epoch, seen int, at time.Time) Budget {
+	switch {
+	case !b.concerns(epoch, at):
+	case epoch != b.Epoch:
+		b = b.Contribute(seen, 1)
+	default:
 		b.Probing, b.Probe, b.Refusals = false, time.Time{}, 0
 		b.Since, b.Spent = at, 1
 	}

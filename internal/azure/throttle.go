@@ -53,6 +53,7 @@ type Governor struct {
 	loading sync.Mutex // held while the database is read, so that nobody calls before it was once
 	mu      sync.Mutex
 	looked  time.Time // when the database was last read
+	owed    []share
 	lines   map[place]*known
 
 	reading sync.Mutex // of what is shown
@@ -72,6 +73,20 @@ type known struct {
 	own    map[string]Budget
 	taken  map[string]*tally      // calls that were taken; "" = of all customers
 	allots map[string]*allotments // by caller
+	gave   map[string]counted     // the last lesson that has this process's count in it, or will have; by customer
+}
+
+// counted is how much of this process's count a lesson has from its maker.
+type counted struct {
+	epoch, n int
+	seen     bool // the rest is owed
+}
+
+// share is what this process took in the window of a lesson that another one made.
+type share struct {
+	place
+	customer string
+	epoch, n int
 }
 
 // allotments are calls that a caller may make in one period.
@@ -314,20 +329,13 @@ func (g *Governor) Learn(ctx context.Context, p Pass, status int, after time.Dur
 	}
 	b, own := k.budget, k.own[p.customer]
 	g.mu.Unlock()
-	late := p.epoch != b.Epoch && b.Limit > 0 && !p.at.Before(b.From) && p.at.Before(b.Closed)
-	opened := b.Probing && p.epoch == b.Epoch || own.Probing && p.ownEpoch == own.Epoch
-	if !late && !opened {
+	if !b.concerns(p.epoch, p.at) && !own.concerns(p.ownEpoch, p.at) {
 		return nil
 	}
 	return g.change(ctx, p.place, func(l Line) Line {
-		if late {
-			l.Budget = l.Budget.Contribute(b.Epoch, 1)
-		}
-		if b.Probing && p.epoch == l.Budget.Epoch {
-			l.Budget = l.Budget.Answered(p.at)
-		}
-		if o, ok := l.Own[p.customer]; ok && p.ownEpoch == o.Epoch {
-			l = l.own(p.customer, o.Answered(p.at))
+		l.Budget = l.Budget.Taken(p.epoch, b.Epoch, p.at)
+		if o, ok := l.Own[p.customer]; ok {
+			l = l.own(p.customer, o.Taken(p.ownEpoch, own.Epoch, p.at))
 		}
 		return l
 	})
@@ -335,8 +343,66 @@ func (g *Governor) Learn(ctx context.Context, p Pass, status int, after time.Dur
 
 func (g *Governor) refused(ctx context.Context, p Pass, now time.Time, after time.Duration) error {
 	r := Refusal429{Customer: p.customer, After: after, Minute: g.minute, Epoch: p.epoch, OwnEpoch: p.ownEpoch}
-	r.All, r.Own = g.tallied(p.place, ""), g.tallied(p.place, p.customer)
-	return g.change(ctx, p.place, func(l Line) Line { return l.Refuse(now, r) })
+	all, own := 0, 0
+	r.All, r.Own = g.tallied(p.place, "", &all), g.tallied(p.place, p.customer, &own)
+	return g.change(ctx, p.place, func(l Line) Line {
+		was, wasOwn := l.Budget.Epoch, l.Own[p.customer].Epoch
+		l = l.Refuse(now, r)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		k := g.line(p.place) // noted before others can see the lesson
+		if e := l.Budget.Epoch; e != was {
+			k.gave[""] = counted{epoch: e, n: all}
+		}
+		if e := l.Own[p.customer].Epoch; e != wasOwn {
+			k.gave[p.customer] = counted{epoch: e, n: own}
+		}
+		return l
+	})
+}
+
+// owe notes what this process took in the window of a lesson that is seen for the
+// first time, beyond what its maker has put in. What is answered from now on is
+// added one by one. g.mu is held.
+func (g *Governor) owe(k *known, p place, customer string, b Budget) {
+	gave := k.gave[customer]
+	if b.Epoch < gave.epoch || b.Epoch == gave.epoch && gave.seen {
+		return
+	}
+	if b.Epoch > gave.epoch {
+		gave = counted{epoch: b.Epoch}
+	}
+	gave.seen = true
+	k.gave[customer] = gave
+	t := k.taken[customer]
+	if t == nil || b.Limit == 0 || b.From.IsZero() {
+		return
+	}
+	if n, _, _ := t.since(b.From); n > gave.n {
+		g.owed = append(g.owed, share{p, customer, b.Epoch, n - gave.n})
+	}
+}
+
+// settle adds what this process took to the lessons that others made.
+func (g *Governor) settle(ctx context.Context) error {
+	g.mu.Lock()
+	owed := g.owed
+	g.owed = nil
+	g.mu.Unlock()
+	for _, s := range owed {
+		err := g.change(ctx, s.place, func(l Line) Line {
+			if s.customer == "" {
+				l.Budget = l.Budget.Contribute(s.epoch, s.n)
+			} else if o, ok := l.Own[s.customer]; ok {
+				l = l.own(s.customer, o.Contribute(s.epoch, s.n))
+			}
+			return l
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *Governor) change(ctx context.Context, p place, f func(Line) Line) error {
@@ -352,11 +418,13 @@ func (g *Governor) change(ctx context.Context, p place, f func(Line) Line) error
 
 // tallied counts what was taken through this process. A customer is counted only
 // from its first refusal on.
-func (g *Governor) tallied(p place, customer string) Count {
+func (g *Governor) tallied(p place, customer string, told *int) Count {
 	return func(from time.Time) (int, time.Time, bool) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return g.line(p).count(customer, g).since(from)
+		n, first, complete := g.line(p).count(customer, g).since(from)
+		*told = n
+		return n, first, complete
 	}
 }
 
@@ -364,7 +432,7 @@ func (g *Governor) tallied(p place, customer string) Count {
 func (g *Governor) line(p place) *known {
 	k := g.lines[p]
 	if k == nil {
-		k = &known{own: map[string]Budget{}, taken: map[string]*tally{}, allots: map[string]*allotments{}}
+		k = &known{own: map[string]Budget{}, taken: map[string]*tally{}, allots: map[string]*allotments{}, gave: map[string]counted{}}
 		k.taken[""] = &tally{born: g.born, unit: g.minute / 60}
 		g.lines[p] = k
 	}
@@ -389,11 +457,19 @@ func (g *Governor) see(p place, l Line) *known {
 	if l.Budget.Epoch != k.budget.Epoch {
 		clear(k.allots) // taken before the lesson
 	}
+	g.owe(k, p, "", l.Budget)
+	for customer, b := range l.Own {
+		g.owe(k, p, customer, b)
+	}
 	k.budget = l.Budget
 	k.own = l.Own
+	for customer := range l.Own {
+		k.count(customer, g)
+	}
 	for customer := range k.taken {
 		if _, ok := l.Own[customer]; !ok && customer != "" {
 			delete(k.taken, customer)
+			delete(k.gave, customer)
 		}
 	}
 	return k
@@ -428,29 +504,13 @@ func (g *Governor) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the known limits: %w", err)
 	}
-	type share struct {
-		place
-		epoch, n int
-	}
-	var shares []share
 	g.mu.Lock()
 	for p, l := range lines {
-		k := g.line(p)
-		if l.Budget.Epoch != k.budget.Epoch && l.Budget.Limit > 0 && !l.Budget.From.IsZero() {
-			if n, _, _ := k.count("", g).since(l.Budget.From); n > 0 {
-				shares = append(shares, share{p, l.Budget.Epoch, n})
-			}
-		}
 		g.see(p, l)
 	}
 	g.looked = now
 	g.mu.Unlock()
-	for _, s := range shares {
-		if err := g.change(ctx, s.place, func(l Line) Line { l.Budget = l.Budget.Contribute(s.epoch, s.n); return l }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.settle(ctx)
 }
 
 // Tidy forgets who has left a line and limits of customers that were not met for a
