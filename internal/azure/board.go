@@ -88,7 +88,8 @@ func (g *Governor) Limits(ctx context.Context) ([]Limit, error) {
 	for p, l := range lines {
 		if m := add(p, "", l.Budget); m != nil {
 			if line := l.waiting(now); len(line) > 0 {
-				m.Waiting, m.Next, m.Estimate = len(line), line[0], l.Estimate(now, len(line)-1)
+				m.Waiting, m.Next = len(line), line[0]
+				_, m.Estimate, _ = l.Place(now, line[len(line)-1].Key)
 			}
 		}
 		for customer, b := range l.Own {
@@ -108,17 +109,6 @@ func perMinute(b Budget) int {
 	return max(1, int(time.Duration(b.Limit)*time.Minute/b.Period))
 }
 
-// waiting is who waits, in the order of their turns.
-func (l Line) waiting(now time.Time) []Ticket {
-	var list []Ticket
-	for _, t := range l.order(now, Caller{Class: Sweep, Began: now}) {
-		if t.Key != "" {
-			list = append(list, t)
-		}
-	}
-	return list
-}
-
 // Waiting tells where somebody waits; false if nowhere.
 func (g *Governor) Waiting(ctx context.Context, key string) (Wait, bool, error) {
 	lines, err := g.snapshot(ctx)
@@ -129,11 +119,10 @@ func (g *Governor) Waiting(ctx context.Context, key string) (Wait, bool, error) 
 	var w Wait
 	found := false
 	for p, l := range lines {
-		if t, ok := l.Tickets[key]; !ok || !t.waits(now) {
+		ahead, d, waits := l.Place(now, key)
+		if !waits {
 			continue
 		}
-		ahead := slices.IndexFunc(l.waiting(now), func(t Ticket) bool { return t.Key == key })
-		d := l.Estimate(now, ahead)
 		if found && d < w.Estimate {
 			continue // it waits for the longest
 		}

@@ -41,17 +41,17 @@ type Ticket struct {
 	Since    time.Time // waits since
 	Due      time.Time // was told to come then
 	Turn     time.Time // had its turn; zero: waits
-	Ahead    int       // so many were before it at first
+	Ahead    int       // so many were before it when it came, or at the begin of this period
 }
 
 func (t Ticket) waits(now time.Time) bool { return t.Turn.IsZero() && now.Sub(t.Due) <= noShow }
 
-// Pace is measured from those who had their turn; the sums fade.
+// Pace is measured; the sums fade.
 type Pace struct {
-	Waited time.Duration // how long they waited …
-	Places int           // … behind how many
-	Turns  int           // how many turns …
-	Taken  int           // … took how many calls
+	Passed  int // so many places were gained …
+	Periods int // … in so many periods that somebody waited from begin to end
+	Turns   int // so many turns …
+	Taken   int // … took so many calls
 }
 
 // Line is everything about one throttle group: the budget of all customers, those
@@ -65,9 +65,8 @@ type Line struct {
 
 // Held says that a call has to wait.
 type Held struct {
-	Until    time.Time     // come again then
-	Ahead    int           // so many are before it
-	Estimate time.Duration // until its turn; 0 = not known
+	Until time.Time // come again then
+	Ahead int       // so many are before it
 }
 
 // Take allots up to want calls to the caller, or says when to come again. A caller
@@ -103,7 +102,7 @@ func (l Line) Take(now time.Time, c Caller, customer string, want int) (Line, in
 		n = min(n, want)
 		return l.serve(now, c, customer, n, len(line) > 1), n, nil
 	}
-	h := &Held{Until: l.until(now, all), Ahead: all, Estimate: l.Estimate(now, all)}
+	h := &Held{Until: l.until(now, all), Ahead: all}
 	if c.Key != "" {
 		t, waits := l.Tickets[c.Key]
 		if !waits || !t.Turn.IsZero() {
@@ -155,6 +154,14 @@ func (l Line) roll(now time.Time) Line {
 		}
 	}
 	l.Tickets = keep
+	l.Pace.Passed, l.Pace.Periods = l.Pace.Passed*3/4, l.Pace.Periods*3/4
+	for i, t := range l.waiting(now) {
+		if !t.Since.After(was) {
+			l.Pace.Passed, l.Pace.Periods = l.Pace.Passed+max(0, t.Ahead-i), l.Pace.Periods+1
+		}
+		t.Ahead = i
+		l.Tickets[t.Key] = t
+	}
 	return l
 }
 
@@ -164,23 +171,11 @@ func (l Line) serve(now time.Time, c Caller, customer string, n int, others bool
 	if own, ok := l.Own[customer]; ok && customer != "" {
 		l = l.own(customer, own.Spend(now, n))
 	}
-	t, known := l.Tickets[c.Key]
-	if c.Key == "" || !known && !others {
+	if _, known := l.Tickets[c.Key]; c.Key == "" || !known && !others {
 		return l // nobody waits: no share has to be counted
 	}
-	if known && t.Turn.IsZero() {
-		l.Pace = l.Pace.fade()
-		l.Pace.Waited += now.Sub(t.Since)
-		l.Pace.Places += t.Ahead + 1
-	}
-	l.Pace.Turns++
-	l.Pace.Taken += n
+	l.Pace.Turns, l.Pace.Taken = l.Pace.Turns*49/50+1, l.Pace.Taken*49/50+n
 	return l.with(Ticket{Key: c.Key, Org: c.Org, Class: c.Class, Began: c.Began, Since: now, Due: now, Turn: now})
-}
-
-// fade lets old measures count less: by half after 35 turns.
-func (p Pace) fade() Pace {
-	return Pace{Waited: p.Waited * 49 / 50, Places: p.Places * 49 / 50, Turns: p.Turns * 49 / 50, Taken: p.Taken * 49 / 50}
 }
 
 // order is who waits and the caller, in the order of their turns: people first,
@@ -270,19 +265,36 @@ func (l Line) until(now time.Time, ahead int) time.Time {
 	return now.Add(min(max(wait+full+part, 20*time.Millisecond), lookAgain+part))
 }
 
-// Estimate is how long somebody with so many before him will wait: as long for each
-// of them as those did who had their turn lately, else by the limit alone.
-func (l Line) Estimate(now time.Time, ahead int) time.Duration {
+// Place is how many are before one who waits, and an estimate of how long it will
+// take: as many periods as it takes to gain its place at the pace that was measured,
+// for those before it come back and need more than one turn. As long as nothing is
+// measured, they need one.
+func (l Line) Place(now time.Time, key string) (ahead int, d time.Duration, waits bool) {
+	line := l.waiting(now)
+	ahead = slices.IndexFunc(line, func(t Ticket) bool { return t.Key == key })
+	if ahead < 0 {
+		return 0, 0, false
+	}
 	b := l.Budget
 	_, wait := b.Free(now)
-	var d time.Duration
-	switch {
-	case l.Pace.Places >= 10:
-		d = l.Pace.Waited / time.Duration(l.Pace.Places) * time.Duration(ahead+1)
-	case b.Limit > 0:
-		d = b.Period * time.Duration((ahead+1)*l.Pace.perTurn()/100) / time.Duration(b.Limit)
+	if b.Limit == 0 {
+		return ahead, wait, true
 	}
-	return max(d, wait)
+	gained := float64(max(1, b.Limit*100/l.Pace.perTurn())) // places in a period
+	if l.Pace.Periods > 0 && l.Pace.Passed > 0 {
+		gained = float64(l.Pace.Passed) / float64(l.Pace.Periods)
+	}
+	if !now.Before(b.Closed) {
+		wait = b.Since.Add(b.whole()).Sub(now)
+	}
+	periods := max(0, float64(ahead)/gained-1) // in the next one it is in time, if so many places are gained
+	return ahead, max(0, wait) + time.Duration(float64(b.whole())*periods), true
+}
+
+// waiting is who waits, in the order of their turns.
+func (l Line) waiting(now time.Time) []Ticket {
+	list := l.order(now, Caller{Class: Sweep, Began: now})
+	return slices.DeleteFunc(list, func(t Ticket) bool { return t.Key == "" })
 }
 
 // spread is up to a quarter of a period, by the key: not all come at once.

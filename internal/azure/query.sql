@@ -65,13 +65,13 @@ SELECT * FROM throttle_budget WHERE changed_at >= @since ORDER BY service, endpo
 
 -- name: PutBudget :exec
 INSERT INTO throttle_budget (service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch,
-    window_from, met, waited, places, turns, taken, changed_at)
+    window_from, met, passed, periods, turns, taken, changed_at)
 VALUES (@service, @endpoints, @customer, @calls, @ceiling, @period, @since, @spent, @closed, @refusals, @probing, @probe, @calm, @lessons, @epoch,
-    @window_from, @met, @waited, @places, @turns, @taken, @changed_at)
+    @window_from, @met, @passed, @periods, @turns, @taken, @changed_at)
 ON CONFLICT (service, endpoints, customer) DO UPDATE SET calls = excluded.calls, ceiling = excluded.ceiling, period = excluded.period, since = excluded.since,
     spent = excluded.spent, closed = excluded.closed, refusals = excluded.refusals, probing = excluded.probing, probe = excluded.probe, calm = excluded.calm,
-    lessons = excluded.lessons, epoch = excluded.epoch, window_from = excluded.window_from, met = excluded.met, waited = excluded.waited,
-    places = excluded.places, turns = excluded.turns, taken = excluded.taken, changed_at = excluded.changed_at;
+    lessons = excluded.lessons, epoch = excluded.epoch, window_from = excluded.window_from, met = excluded.met, passed = excluded.passed,
+    periods = excluded.periods, turns = excluded.turns, taken = excluded.taken, changed_at = excluded.changed_at;
 
 -- name: TicketsOf :many
 SELECT * FROM throttle_wait WHERE service = @service AND endpoints = @endpoints;

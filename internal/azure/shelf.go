@@ -108,7 +108,7 @@ func lineOf(rows []sqlc.ThrottleBudget, tickets []sqlc.ThrottleWait) Line {
 			continue
 		}
 		l.Budget = b
-		l.Pace = Pace{Waited: time.Duration(r.Waited) * time.Microsecond, Places: int(r.Places), Turns: int(r.Turns), Taken: int(r.Taken)}
+		l.Pace = Pace{Passed: int(r.Passed), Periods: int(r.Periods), Turns: int(r.Turns), Taken: int(r.Taken)}
 	}
 	for _, t := range tickets {
 		l.Tickets[t.Key] = Ticket{
@@ -127,7 +127,7 @@ func writeLine(ctx context.Context, q *sqlc.Queries, p place, now time.Time, bef
 			Service: string(p.service), Endpoints: p.group, Customer: customer, Calls: int64(b.Limit), Ceiling: int64(b.Ceiling), Period: b.Period.Microseconds(),
 			Since: store.Micros(b.Since), Spent: int64(b.Spent), Closed: store.Micros(b.Closed), Refusals: int64(b.Refusals), Probing: b.Probing,
 			Probe: store.Micros(b.Probe), Calm: int64(b.Calm), Lessons: int64(b.Lessons), Epoch: int64(b.Epoch), WindowFrom: store.Micros(b.From), Met: store.Micros(b.Met),
-			Waited: pace.Waited.Microseconds(), Places: int64(pace.Places), Turns: int64(pace.Turns), Taken: int64(pace.Taken), ChangedAt: store.Micros(now),
+			Passed: int64(pace.Passed), Periods: int64(pace.Periods), Turns: int64(pace.Turns), Taken: int64(pace.Taken), ChangedAt: store.Micros(now),
 		})
 	}
 	if before.Budget != after.Budget || before.Pace != after.Pace {

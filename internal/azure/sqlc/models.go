@@ -48,8 +48,8 @@ type ThrottleBudget struct {
 	Epoch      int64
 	WindowFrom int64
 	Met        int64
-	Waited     int64
-	Places     int64
+	Passed     int64
+	Periods    int64
 	Turns      int64
 	Taken      int64
 	ChangedAt  int64

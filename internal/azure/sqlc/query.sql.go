@@ -71,7 +71,7 @@ func (q *Queries) AllTickets(ctx context.Context) ([]ThrottleWait, error) {
 }
 
 const budgetsSince = `-- name: BudgetsSince :many
-SELECT service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch, window_from, met, waited, places, turns, taken, changed_at FROM throttle_budget WHERE changed_at >= $1 ORDER BY service, endpoints, customer
+SELECT service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch, window_from, met, passed, periods, turns, taken, changed_at FROM throttle_budget WHERE changed_at >= $1 ORDER BY service, endpoints, customer
 `
 
 func (q *Queries) BudgetsSince(ctx context.Context, since int64) ([]ThrottleBudget, error) {
@@ -101,8 +101,8 @@ func (q *Queries) BudgetsSince(ctx context.Context, since int64) ([]ThrottleBudg
 			&i.Epoch,
 			&i.WindowFrom,
 			&i.Met,
-			&i.Waited,
-			&i.Places,
+			&i.Passed,
+			&i.Periods,
 			&i.Turns,
 			&i.Taken,
 			&i.ChangedAt,
@@ -250,7 +250,7 @@ func (q *Queries) DropTicketsBefore(ctx context.Context, before int64) error {
 }
 
 const lockBudgets = `-- name: LockBudgets :many
-SELECT service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch, window_from, met, waited, places, turns, taken, changed_at FROM throttle_budget WHERE service = $1 AND endpoints = $2 ORDER BY customer FOR UPDATE
+SELECT service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch, window_from, met, passed, periods, turns, taken, changed_at FROM throttle_budget WHERE service = $1 AND endpoints = $2 ORDER BY customer FOR UPDATE
 `
 
 type LockBudgetsParams struct {
@@ -285,8 +285,8 @@ func (q *Queries) LockBudgets(ctx context.Context, arg LockBudgetsParams) ([]Thr
 			&i.Epoch,
 			&i.WindowFrom,
 			&i.Met,
-			&i.Waited,
-			&i.Places,
+			&i.Passed,
+			&i.Periods,
 			&i.Turns,
 			&i.Taken,
 			&i.ChangedAt,
@@ -401,13 +401,13 @@ func (q *Queries) PutAccess(ctx context.Context, arg PutAccessParams) error {
 
 const putBudget = `-- name: PutBudget :exec
 INSERT INTO throttle_budget (service, endpoints, customer, calls, ceiling, period, since, spent, closed, refusals, probing, probe, calm, lessons, epoch,
-    window_from, met, waited, places, turns, taken, changed_at)
+    window_from, met, passed, periods, turns, taken, changed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
     $16, $17, $18, $19, $20, $21, $22)
 ON CONFLICT (service, endpoints, customer) DO UPDATE SET calls = excluded.calls, ceiling = excluded.ceiling, period = excluded.period, since = excluded.since,
     spent = excluded.spent, closed = excluded.closed, refusals = excluded.refusals, probing = excluded.probing, probe = excluded.probe, calm = excluded.calm,
-    lessons = excluded.lessons, epoch = excluded.epoch, window_from = excluded.window_from, met = excluded.met, waited = excluded.waited,
-    places = excluded.places, turns = excluded.turns, taken = excluded.taken, changed_at = excluded.changed_at
+    lessons = excluded.lessons, epoch = excluded.epoch, window_from = excluded.window_from, met = excluded.met, passed = excluded.passed,
+    periods = excluded.periods, turns = excluded.turns, taken = excluded.taken, changed_at = excluded.changed_at
 `
 
 type PutBudgetParams struct {
@@ -428,8 +428,8 @@ type PutBudgetParams struct {
 	Epoch      int64
 	WindowFrom int64
 	Met        int64
-	Waited     int64
-	Places     int64
+	Passed     int64
+	Periods    int64
 	Turns      int64
 	Taken      int64
 	ChangedAt  int64
@@ -454,8 +454,8 @@ func (q *Queries) PutBudget(ctx context.Context, arg PutBudgetParams) error {
 		arg.Epoch,
 		arg.WindowFrom,
 		arg.Met,
-		arg.Waited,
-		arg.Places,
+		arg.Passed,
+		arg.Periods,
 		arg.Turns,
 		arg.Taken,
 		arg.ChangedAt,

@@ -19,10 +19,10 @@ CREATE TABLE throttle_budget (
     epoch       BIGINT NOT NULL DEFAULT 0, -- raised by each lesson
     window_from BIGINT NOT NULL DEFAULT 0, -- the last lesson counted calls from here on
     met         BIGINT NOT NULL DEFAULT 0, -- the limit was last met
-    waited      BIGINT NOT NULL DEFAULT 0, -- fading sums of those who had their turn: how long they waited …
-    places      BIGINT NOT NULL DEFAULT 0, -- … behind how many; how many turns …
+    passed      BIGINT NOT NULL DEFAULT 0, -- fading sums: so many places were gained by who waited …
+    periods     BIGINT NOT NULL DEFAULT 0, -- … in so many periods; so many turns …
     turns       BIGINT NOT NULL DEFAULT 0,
-    taken       BIGINT NOT NULL DEFAULT 0, -- … took how many calls
+    taken       BIGINT NOT NULL DEFAULT 0, -- … took so many calls
     changed_at  BIGINT NOT NULL,
     PRIMARY KEY (service, endpoints, customer)
 );
