@@ -150,7 +150,7 @@ func (s *Server) limitRows(v *visit) ([]ui.LimitRow, error) {
 			r.Opens = "Renewed at " + v.second(l.Renews)
 		}
 		if l.Waiting > 0 {
-			r.Estimate = "the last in about " + about(l.Estimate)
+			r.Estimate = "about " + about(l.Estimate)
 			org, err := s.orgName(v, account.OrgID(l.Next.Org), names)
 			if err != nil {
 				org = "" // a person asks, or the organization is gone

@@ -111,6 +111,12 @@ func staffPictures() []picture {
 		Filter: ui.Filter{Action: "/staff/onboardings", Placeholder: "Provider, customer, domain or request id", Chips: []ui.Chip{{"All open", 9, "#", true}, {"Stuck", 2, "#", false}, {"In progress", 3, "#", false}, {"Waiting for people", 4, "#", false}, {"Ready, 7 days", 31, "#", false}}},
 		Rows:   rows, Foot: ui.Foot{Text: "1–7 of 9 onboardings", Next: "?after=7", CSV: "#"}}
 	plain := board
+	board.Limits = []ui.LimitRow{
+		{Name: "Microsoft Partner Center, orders and carts", Sub: "all customers together", Limit: "160 a minute", Spent: 154, Of: 160, Waiting: 212, Estimate: "about 12 min", Opens: "Renewed at 14:23:10", Next: "Northwind Traders", NextHref: "/staff/onboardings/5"},
+		{Name: "Microsoft Partner Center, customers", Sub: "all customers together", Limit: "500 a minute", Spent: 17, Of: 500, Opens: "Renewed at 14:23:41"},
+		{Name: "Azure Resource Manager, new subscriptions", Sub: "customer b5f0a1c7-44d2-4e0b-9a6e-1d83c07e2f41", Waiting: 1, Estimate: "about 40 s", Opens: "Closed until 14:22:57", Next: "شركة الواحة للتقنية", NextHref: "/staff/onboardings/4"},
+	}
+	plain.Limits = board.Limits
 	plain.Rows = append([]ui.OnboardingRow{}, rows...)
 	plain.Rows[0].Selected = false
 	board.Sheet = &ui.OnboardingSheet{ID: "1", Provider: "Tailspin web shop", State: ui.StateStuck, Sub: "Tailspin Toys · account TSPT · 3 h 12 min at step **customer**",

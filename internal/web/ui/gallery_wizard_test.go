@@ -205,8 +205,10 @@ func progressPictures() []picture {
 	stuck.Fix = &ui.FixForm{Title: "Billing address", Button: "Correct address", Fields: []ui.Field{{ID: "address_line1", Label: "Street address", Value: "1 Lake Shoer Drive", Error: "Not known to Microsoft. Did you mean 1 Lake Shore Drive?"}}}
 	stuck.Steps = []ui.Step{{Title: "Provides Microsoft your account details", State: ui.StepStuck, Took: "2 s", Facts: []string{"Details checked"}}, {Title: "Creates an Azure Customer account on your behalf", State: ui.StepLater}, {Title: "Creates a Microsoft Azure Subscription", State: ui.StepLater}, {Title: "Associates it with your CLC Account", State: ui.StepLater}, {Title: "Grants Cloud Application Manager the permissions", State: ui.StepLater}}
 	stuck.SoFar = nil
+	held := p
+	held.Note = &ui.Note{Tone: ui.ToneWaiting, Title: "Nothing is wrong and there is nothing to do.", Text: "Microsoft takes 160 such requests a minute from us; 37 are before this one; about 12 min, an estimate from those who waited before. You can close this page."}
 	shell := customer("Contoso analytics", "providers")
-	return []picture{{"progress", ui.Progressing(ui.ProgressPage{Shell: shell, Progress: p})}, {"progress-stuck", ui.Progressing(ui.ProgressPage{Shell: shell, Progress: stuck})}}
+	return []picture{{"progress-held", ui.Progressing(ui.ProgressPage{Shell: shell, Progress: held})}, {"progress", ui.Progressing(ui.ProgressPage{Shell: shell, Progress: p})}, {"progress-stuck", ui.Progressing(ui.ProgressPage{Shell: shell, Progress: stuck})}}
 }
 
 func readyPictures() []picture {
