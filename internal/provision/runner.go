@@ -222,6 +222,9 @@ func (r *Runner) pickUp(ctx context.Context, j job.Job) (*work, error) {
 	}
 	for _, s := range records {
 		if s.Name == o.Step {
+			if s.Note == heldNote { // it came back later than it was told
+				s.Held += max(0, r.now().Sub(s.Next))
+			}
 			w.s = s
 		}
 	}
@@ -343,13 +346,13 @@ const heldNote = "Microsoft takes only so many requests a minute. It waits for i
 // queue waits for the turn at a limit: no failure, and no time of Microsoft's.
 func (w *work) queue(ctx context.Context, d time.Duration) error {
 	wait := job.Wait{Until: w.r.now().Add(d), Why: heldNote}
+	w.s.Held += d
 	if w.s.Note != heldNote {
 		w.s.Asked-- // it is not asked again, it is not asked yet
-		w.s.Held += d
 		return w.wait(ctx, Running, wait)
 	}
 	err := w.tx(ctx, func(tx *store.Tx) error { // told again: the page reads the line itself
-		return changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) { s.Next, s.Held = wait.Until, s.Held+d })
+		return changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) { s.Next, s.Held = wait.Until, w.s.Held })
 	})
 	if err != nil {
 		return err

@@ -51,8 +51,10 @@ type world struct {
 	custody   *token.Custody
 	ring      *seal.Ring
 	signer    *agreement.Signer
+	throttle  *azure.Governor
 	owner     account.Actor // the partner's
 	contoso   account.Actor // administrator of Contoso
+	minute    time.Duration // in which limits are counted; 0 = a minute
 	ahead     atomic.Int64  // how far the program's clock is ahead
 }
 
@@ -71,7 +73,7 @@ func worldOn(t *testing.T, db *store.DB, ms *sim.Server) *world {
 // emptyWorld has the partner, connected, and no customers.
 func emptyWorld(t *testing.T, db *store.DB, ms *sim.Server) *world {
 	t.Helper()
-	w := &world{t: t, db: db, sim: ms}
+	w := &world{t: t, db: db, sim: ms, minute: time.Duration(float64(time.Minute) / ms.Clock.Factor())}
 	ring, err := seal.New()
 	w.must(err)
 	w.ring = ring
@@ -96,7 +98,8 @@ func (w *world) build(ring *seal.Ring) {
 	})
 	w.must(err)
 	w.custody = token.New(w.db, ring, pipe, "test")
-	pipe = pipe.With(w.custody)
+	w.throttle = azure.NewGovernor(now, w.db, w.minute)
+	pipe = pipe.With(w.custody).Governed(w.throttle)
 	signer, err := agreement.LoadSigner(filepath.Join(w.t.TempDir(), "receipt.key"))
 	w.must(err)
 	w.signer = signer
@@ -111,7 +114,7 @@ func (w *world) build(ring *seal.Ring) {
 		DB: w.db, Now: now, Log: log, Jobs: w.jobs, People: w.people, Settings: w.settings, Terms: terms, Guard: guardrail.New(w.db, now),
 		Desk: w.desk, Mail: mail, Providers: w.providers, Ring: ring, Signer: signer, Portal: "https://portal.example",
 		Signed:  agreement.NewSignatures(terms, w.jobs, mail, w.settings, "https://portal.example"),
-		Partner: partnercenter.New(pipe), Graph: graph.New(pipe), ARM: arm.New(pipe), Tokens: w.custody,
+		Partner: partnercenter.New(pipe), Graph: graph.New(pipe), ARM: arm.New(pipe), Tokens: w.custody, Throttle: w.throttle,
 	})
 	w.must(terms.Seed(w.ctx(), agreement.Initial(partner.SeedBrand())))
 }
