@@ -159,7 +159,7 @@ func (g *Governor) try(ctx context.Context, p place, c Caller, customer string) 
 	own, refused := k.own[customer]
 	refused = refused && customer != ""
 	pass.epoch, pass.ownEpoch = k.budget.Epoch, own.Epoch
-	if !k.budget.Known(now) && !(refused && own.Known(now)) {
+	if !k.budget.Known(now) && (!refused || !own.Known(now)) {
 		g.mu.Unlock()
 		return pass, nil, nil
 	}
