@@ -19,6 +19,7 @@ import (
 	"causeway/internal/demo"
 	"causeway/internal/sim"
 	"causeway/internal/store"
+	"causeway/internal/store/pgserver"
 )
 
 // benchCmd measures; each prints one JSON object with --json.
@@ -34,7 +35,7 @@ type benchOnboardingCmd struct {
 	Profile  string        `default:"instant" enum:"instant,recorded" help:"The simulated waits."`
 	Factor   float64       `default:"20" help:"How many times as fast as Microsoft the recorded waits pass."`
 	Workers  int           `default:"16" help:"Jobs at once."`
-	Database string        `placeholder:"URL" help:"postgres://…; left out: a fresh SQLite file."`
+	Database string        `placeholder:"URL" help:"postgres://…, or postgres: a server of its own; left out: a fresh SQLite file."`
 	Replicas int           `default:"1" help:"Servers on one database; more than one needs PostgreSQL."`
 	Throttle string        `default:"none" enum:"none,hard,silent" help:"Limits of the simulator: hard refuses beyond few calls a minute and says until when, silent does not say."`
 	Timeout  time.Duration `default:"20m"`
@@ -80,6 +81,17 @@ type limitFigures struct {
 func (c *benchOnboardingCmd) Run(ctx context.Context, std Std) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	if c.Database == "postgres" {
+		pg, err := pgserver.Start("")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = pg.Stop() }()
+		if err := pg.CreateDatabase(ctx, "bench"); err != nil {
+			return err
+		}
+		c.Database = pg.DSN("bench")
+	}
 	w, err := startWorld(ctx, worldConfig{profile: c.Profile, factor: c.Factor, workers: c.Workers, database: c.Database, replicas: c.Replicas - 1, calls: 1000 + c.N*4000})
 	if err != nil {
 		return err
