@@ -245,9 +245,9 @@ func (w *work) start(ctx context.Context) error {
 		if w.s.Next.IsZero() || late < away {
 			return nil
 		}
-		w.s.Started = now
+		w.s.Started, w.s.Held = now, 0
 		return w.tx(ctx, func(tx *store.Tx) error {
-			if err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) { s.Started = now }); err != nil {
+			if err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) { s.Started, s.Held = now, 0 }); err != nil {
 				return err
 			}
 			return w.say(ctx, tx, provider.Info, "Goes on after an interruption of %s", late.Round(time.Second))
