@@ -70,6 +70,10 @@ const (
 
 	ActPriceView   Action = "price.view"   // price lists, exchange rates, the lab
 	ActPriceChange Action = "price.change" // save, activate, withdraw, assign to an account
+
+	ActDifferenceView    Action = "difference.view"    // what is not the same here and at Microsoft
+	ActDifferenceResolve Action = "difference.resolve" // adopt, repair, cancel or ignore it
+	ActSweep             Action = "sweep.run"          // compare both sides now
 )
 
 // right says who may do an action: which roles of the organization that the
@@ -147,6 +151,9 @@ var rights = map[Action]right{
 	ActPartnerConnect:        {"settings", "connect the partner to Microsoft", nobody, owner, writes},
 	ActPartnerView:           {"settings", "see the partner's connection to Microsoft", nobody, staff, reads},
 	ActMailView:              {"mail", "see the mail", nobody, staff, reads},
+	ActDifferenceView:        {"difference", "see what differs from Microsoft", nobody, staff, reads},
+	ActDifferenceResolve:     {"difference", "resolve a difference", nobody, desk, writes},
+	ActSweep:                 {"sweep", "compare both sides now", nobody, desk, writes},
 	ActMailRetry:             {"mail", "send the mail again", nobody, desk, writes},
 	ActPriceView:             {"price list", "see the price lists", nobody, staff, reads},
 	ActPriceChange:           {"price list", "change prices", nobody, billing, writes},

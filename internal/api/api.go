@@ -90,6 +90,7 @@ func New(p Parts) *Server {
 	s.routeProviders()
 	s.routeWizard()
 	s.routeOnboardings()
+	s.routeDifferences()
 	s.routeRequests()
 	s.routeAgreements()
 	s.routeSettings()
@@ -141,6 +142,7 @@ var tags = []struct{ name, text string }{
 	{"providers", "What a customer owns and sees."},
 	{"wizard", "The way of a provider from a draft to its submission."},
 	{"onboardings", "The durable process behind a provider, for staff."},
+	{"differences", "What is not the same here and at Microsoft, and what is done about it."},
 	{"requests", "What people ask staff for."},
 	{"agreements", "Terms, in versions."},
 	{"settings", "What the partner decided."},

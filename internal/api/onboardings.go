@@ -73,17 +73,18 @@ type Counts struct {
 	States map[string]int `json:"states"`
 }
 
-// Difference is something that is so here and not so at Microsoft, or the other
-// way round.
-type Difference struct {
-	Object string `json:"object"`
-	Text   string `json:"text"`
-}
-
 // Comparison is what a comparison of both sides found.
 type Comparison struct {
-	Differences []Difference `json:"differences"`
-	At          time.Time    `json:"at"`
+	Differences []Compared `json:"differences"`
+	At          time.Time  `json:"at"`
+}
+
+// Compared is something that is so here and not so at Microsoft, or the other way
+// round.
+type Compared struct {
+	Kind   string `json:"kind"`
+	Object string `json:"object"`
+	Text   string `json:"text"`
 }
 
 type onboardingsIn struct {
@@ -119,7 +120,7 @@ func (s *Server) routeOnboardings() {
 		more: "All processes share them. Estimates come from those who had their turn."}, s.limits)
 	handle(s, op{id: "list-tenants", is: "GET /tenants", tag: "onboardings", text: "An organization's tenants", act: account.ActProviderView}, s.tenants)
 	handle(s, op{id: "compare", is: "GET /comparison", tag: "onboardings", text: "Hold what is written here against what Microsoft has", act: account.ActPartnerView,
-		more: "It changes nothing. Onboardings that still run are left out. A process of role web cannot answer it."}, s.compare)
+		more: "It changes and keeps nothing; POST /sweep keeps what it finds. Onboardings that still run are left out. A process of role web cannot answer it."}, s.compare)
 }
 
 func (s *Server) listOnboardings(ctx context.Context, a account.Actor, in *onboardingsIn) (Page[OnboardingView], error) {
@@ -190,7 +191,7 @@ func (s *Server) compare(ctx context.Context, a account.Actor, _ *none) (Compari
 		return Comparison{}, onlyWorker("compare both sides")
 	}
 	list, err := s.Provision.Compare(ctx)
-	return Comparison{each(list, func(d provision.Difference) Difference { return Difference(d) }), s.Now()}, err
+	return Comparison{each(list, func(d provision.Difference) Compared { return Compared{string(d.Kind), d.Object, d.Text} }), s.Now()}, err
 }
 
 // LimitView is one of Microsoft's limits.

@@ -94,7 +94,7 @@ type demoResult struct {
 	WallSeconds    float64    `json:"wall_seconds"`
 	VendorSeconds  float64    `json:"vendor_seconds"` // critical path by the simulator's own timestamps
 
-	Differences []api.Difference `json:"differences"` // of both sides; none, if all is well
+	Differences []api.Compared `json:"differences"` // of both sides; none, if all is well
 }
 
 type demoStep struct {
@@ -186,7 +186,7 @@ func (c *demoCmd) walk(ctx context.Context, w *world, std Std) (demoResult, erro
 	}
 	r = demoResult{
 		Provider: p.Provider.ID, State: p.Provider.State, TenantID: p.Provider.TenantID, SubscriptionID: p.Provider.SubscriptionID,
-		BillingAccount: p.Provider.Account, WallSeconds: seconds(time.Since(j.began)), Differences: []api.Difference{},
+		BillingAccount: p.Provider.Account, WallSeconds: seconds(time.Since(j.began)), Differences: []api.Compared{},
 	}
 	for _, s := range p.Steps {
 		r.Steps = append(r.Steps, demoStep{s.Name, s.State, s.Started, s.Finished})

@@ -34,6 +34,9 @@ func (a *App) startWork(ctx context.Context) error {
 	if err := a.Provision.Tidy(ctx); err != nil {
 		return err
 	}
+	if err := a.Provision.Watch(ctx); err != nil {
+		return err
+	}
 	if err := a.Mail.Resume(ctx); err != nil {
 		return err
 	}

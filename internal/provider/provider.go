@@ -5,6 +5,7 @@
 package provider
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,9 +21,10 @@ type ID string
 
 // Types and modes that this version knows.
 const (
-	TypeAzure = "azure-resource-manager"
-	ModeNew   = "new"      // a new Azure customer account, or a further subscription of it
-	ModeOwn   = "existing" // led to the representative
+	TypeAzure   = "azure-resource-manager"
+	ModeNew     = "new"      // a new Azure customer account, or a further subscription of it
+	ModeOwn     = "existing" // led to the representative
+	ModeMigrate = "migrate"  // was at Microsoft already and was taken into the records
 )
 
 // State of a provider's life.
@@ -155,6 +157,15 @@ func (d Day) Before() Day {
 	return DayOf(t.AddDate(0, 0, -1))
 }
 
+// After gives the day after d.
+func (d Day) After() Day {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return d
+	}
+	return DayOf(t.AddDate(0, 0, 1))
+}
+
 // Association says which billing account pays, in whole UTC days. Entitlement
 // "" is the tenant's own answer, which holds where a subscription has none.
 type Association struct {
@@ -179,6 +190,43 @@ func Payer(all []Association, entitlement string, day Day) (account.Alias, bool)
 		}
 	}
 	return "", false
+}
+
+// Span is whole UTC days, the first and the last.
+type Span struct{ From, To Day }
+
+// Unpaid checks who pays for an entitlement ("" = the tenant itself) from a day
+// to another, both included: the spans for which nobody does, and those for which
+// two do. There is to be exactly one answer for every day. Only what is
+// confirmed counts.
+func Unpaid(all []Association, entitlement string, from, to Day) (gaps, twice []Span) {
+	var own []Association
+	for _, a := range all {
+		if a.Entitlement == entitlement && a.Confirmed && a.From <= to && (a.To == "" || a.To >= from) {
+			own = append(own, a)
+		}
+	}
+	slices.SortFunc(own, func(a, b Association) int { return strings.Compare(string(a.From), string(b.From)) })
+	next := from // the first day that is not answered yet
+	for _, a := range own {
+		end := a.To
+		if end == "" || end > to {
+			end = to
+		}
+		switch {
+		case a.From > next:
+			gaps = append(gaps, Span{next, a.From.Before()})
+		case a.From < next && a.From >= from:
+			twice = append(twice, Span{a.From, min(end, next.Before())})
+		}
+		if end >= next {
+			next = end.After()
+		}
+	}
+	if next <= to {
+		gaps = append(gaps, Span{next, to})
+	}
+	return gaps, twice
 }
 
 // Grant is one access that the partner or the platform holds, or gave, in a

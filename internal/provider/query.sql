@@ -74,3 +74,10 @@ ON CONFLICT (provider, scope, principal, role) DO UPDATE SET intent = excluded.i
 
 -- name: Grants :many
 SELECT * FROM access_grant WHERE provider = @provider ORDER BY since, id;
+
+-- name: FillAssociation :exec
+INSERT INTO association (id, tenant, entitlement, account, org, provider, from_day, to_day, state, made_at)
+VALUES (@id, @tenant, @entitlement, @account, @org, @provider, @from_day, @to_day, 'confirmed', @made_at);
+
+-- name: DropGrant :exec
+DELETE FROM access_grant WHERE provider = @provider AND scope = @scope AND principal = @principal AND role = @role;

@@ -268,6 +268,19 @@ func (v *Inventory) End(ctx context.Context, tx *store.Tx, tenant, entitlement s
 	return q.EndAssociation(ctx, sqlc.EndAssociationParams{ID: open.ID, ToDay: string(last)})
 }
 
+// Fill writes who paid for days that nobody paid for; To "" = still.
+func (v *Inventory) Fill(ctx context.Context, tx *store.Tx, a Association) error {
+	return sqlc.New(tx).FillAssociation(ctx, sqlc.FillAssociationParams{
+		ID: store.NewID(), Tenant: a.Tenant, Entitlement: a.Entitlement, Account: string(a.Account), Org: string(a.Org),
+		Provider: string(a.Provider), FromDay: string(a.From), ToDay: string(a.To), MadeAt: store.Micros(v.now()),
+	})
+}
+
+// Shorten ends an association on a day, whether it was open or not.
+func (v *Inventory) Shorten(ctx context.Context, tx *store.Tx, id string, last Day) error {
+	return sqlc.New(tx).EndAssociation(ctx, sqlc.EndAssociationParams{ID: id, ToDay: string(last)})
+}
+
 // OfTenant gives who paid when, from the tenant's side.
 func (v *Inventory) OfTenant(ctx context.Context, tenant string) ([]Association, error) {
 	rows, err := sqlc.New(v.db.Read()).AssociationsOfTenant(ctx, tenant)
@@ -297,6 +310,11 @@ func (v *Inventory) Grant(ctx context.Context, tx *store.Tx, id ID, tenant strin
 		ID: store.NewID(), Provider: string(id), Tenant: tenant, Scope: g.Scope, Principal: g.Principal,
 		PrincipalName: g.PrincipalName, Role: g.Role, Intent: g.Intent, Since: store.Micros(v.now()),
 	})
+}
+
+// Ungrant forgets an access that is no more.
+func (v *Inventory) Ungrant(ctx context.Context, tx *store.Tx, id ID, g Grant) error {
+	return sqlc.New(tx).DropGrant(ctx, sqlc.DropGrantParams{Provider: string(id), Scope: g.Scope, Principal: g.Principal, Role: g.Role})
 }
 
 // Grants lists who has access through this provider.

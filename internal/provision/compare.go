@@ -2,29 +2,50 @@ package provision
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 
+	"causeway/internal/account"
 	"causeway/internal/azure"
 	"causeway/internal/azure/arm"
 	"causeway/internal/azure/partnercenter"
 	"causeway/internal/guardrail"
 	"causeway/internal/provider"
 	"causeway/internal/provision/sqlc"
+	"causeway/internal/store"
 )
 
-// Difference is something that is so here and not so at Microsoft, or the other
-// way round.
-type Difference struct {
-	Object string `json:"object"` // customer:<id>, subscription:<id>, …
-	Text   string `json:"text"`
-}
-
 // Compare holds what we have written against what Microsoft has, in both
-// directions: customers, plans, subscriptions, access, guardrail. It changes
-// nothing. Onboardings that still run are left out: they are on their way.
+// directions, and changes nothing. Onboardings that still run are left out of
+// what they are on their way to. Sweep does the same and keeps what it finds.
 func (r *Runner) Compare(ctx context.Context) ([]Difference, error) {
-	ctx = azure.WithCorrelation(ctx, azure.NewCorrelationID())
+	var found []Difference
+	look, err := r.newLook(ctx)
+	if err != nil {
+		return nil, err
+	}
+	listed := map[string]bool{}
+	for link, first := (*partnercenter.Link)(nil), true; first || link != nil; first = false {
+		list, next, err := r.pc.CustomersFrom(look.ctx, listPage, link)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list {
+			listed[strings.ToLower(c.ID)] = true
+			_, d, err := look.customer(c)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, d...)
+		}
+		link = next
+	}
 	rows, err := sqlc.New(r.db.Read()).LiveTenants(ctx)
 	if err != nil {
 		return nil, err
@@ -33,155 +54,712 @@ func (r *Runner) Compare(ctx context.Context) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []Difference
-	ours := map[string]bool{}
 	for _, t := range tenants {
-		ours[strings.ToLower(t.AzureID)] = true
-		d, err := r.compareTenant(ctx, t)
+		s, err := look.tenant(t, listed[strings.ToLower(t.AzureID)])
 		if err != nil {
-			return found, fmt.Errorf("compare %s: %w", t.Domain, err)
+			return nil, fmt.Errorf("compare %s: %w", t.Domain, err)
 		}
-		found = append(found, d...)
-	}
-	for c, err := range r.pc.Customers(ctx, partnercenter.CustomerQuery{Size: 500}) {
-		if err != nil {
-			return found, err
-		}
-		if !ours[strings.ToLower(c.ID)] {
-			found = append(found, Difference{"customer:" + c.ID, fmt.Sprintf("Microsoft has the customer %s (%s), which is not known here.", c.CompanyProfile.CompanyName, c.CompanyProfile.Domain)})
-		}
+		found = append(found, s.found...)
 	}
 	return found, nil
 }
 
-func (r *Runner) compareTenant(ctx context.Context, t Tenant) ([]Difference, error) {
+// look is one pass over both sides: what it needs again and again is read once.
+type look struct {
+	r       *Runner
+	ctx     context.Context
+	policy  guardrail.Policy
+	records *records // of Microsoft's audit, once they are needed
+}
+
+func (r *Runner) newLook(ctx context.Context) (*look, error) {
+	if azure.Correlation(ctx) == "" {
+		ctx = azure.WithCorrelation(ctx, azure.NewCorrelationID())
+	}
+	c, err := r.guard.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &look{r: r, ctx: ctx, policy: guardrail.Compile(c), records: &records{r: r}}, nil
+}
+
+// seen is what was found out about one tenant.
+type seen struct {
+	found         []Difference
+	subscriptions int
+}
+
+// blind tells that a part could not be read: nothing of it may count as gone.
+func (s seen) blind() bool {
+	return slices.ContainsFunc(s.found, func(d Difference) bool { return d.Kind == DiffAccess || d.Kind == DiffRelationship })
+}
+
+// customer judges one customer of Microsoft's list. It gives our tenant row, ""
+// if the customer is not known here.
+func (l *look) customer(c partnercenter.Customer) (string, []Difference, error) {
+	q := sqlc.New(l.r.db.Read())
+	row, err := q.TenantByAzure(l.ctx, c.ID)
+	if low := strings.ToLower(c.ID); store.IsNone(err) && low != c.ID {
+		row, err = q.TenantByAzure(l.ctx, low)
+	}
+	if err != nil && !store.IsNone(err) {
+		return "", nil, err
+	}
+	if err == nil {
+		t, err := tenant(row)
+		return t.ID, l.known(t, c), err
+	}
+	d := Difference{
+		Kind: DiffCustomer, Object: customerObject(c.ID), AzureID: c.ID, Title: c.CompanyProfile.CompanyName,
+		Text:     fmt.Sprintf("Microsoft has the customer %s (%s), which is not known here.", c.CompanyProfile.CompanyName, c.CompanyProfile.Domain),
+		Proposal: FixAdopt, Remedy: "Take it into the records, with the organization and the account that pay for it. Nothing is changed at Microsoft.",
+		Fixes: []Fix{FixAdopt, FixIgnore},
+		About: About{Company: c.CompanyProfile.CompanyName, Domain: strings.ToLower(c.CompanyProfile.Domain), Status: c.RelationshipToPartner},
+	}
+	if !azure.SameWord(c.RelationshipToPartner, partnercenter.RelationshipReseller) {
+		return "", nil, nil // it is no more ours to sell to, and nothing here says that it should be
+	}
+	if d.Evidence, err = l.records.of(l.ctx, c.ID); err != nil {
+		return "", nil, err
+	}
+	// Is one of our onboardings on its way to it?
+	rows, err := q.TenantsOfDomain(l.ctx, d.About.Domain)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, row := range rows {
+		in, err := q.GetIntent(l.ctx, sqlc.GetIntentParams{Scope: "tenant:" + row.ID, Name: "create-customer"})
+		if store.IsNone(err) || err == nil && in.Tries == 0 {
+			continue
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		if again, err := q.TenantByAzure(l.ctx, c.ID); err == nil { // confirmed this moment
+			return again.ID, nil, nil
+		}
+		ours := sameCorrelation(d.Evidence.Correlation, in.Correlation)
+		running, id, err := l.running(row.ID)
+		if err != nil {
+			return "", nil, err
+		}
+		young := l.r.now().Sub(store.Time(in.LastSent)) < auditLag
+		if running && (ours || d.Evidence.Correlation == "" && young) {
+			return "", nil, nil // on its way: it looks itself
+		}
+		if ours {
+			d.Tenant, d.Org = row.ID, account.OrgID(row.Org)
+			d.Evidence.Proven, d.Evidence.Onboarding = true, id
+			d.Evidence.Facts = append(d.Evidence.Facts, "We sent the request for it and did not hear the answer.")
+			d.Remedy = "Take it as what our request made: nobody else can have made it."
+		}
+		break
+	}
+	return "", []Difference{d}, nil
+}
+
+// running tells whether an onboarding of the tenant goes on by itself, and names
+// the first one in any case.
+func (l *look) running(tenantID string) (bool, ID, error) {
+	rows, err := sqlc.New(l.r.db.Read()).OfTenant(l.ctx, tenantID)
+	if err != nil {
+		return false, "", err
+	}
+	id := ID("")
+	for _, o := range rows {
+		if id == "" {
+			id = ID(o.ID)
+		}
+		if s := State(o.State); s == Running || s == Waiting || s == Cancelling {
+			return true, id, nil
+		}
+	}
+	return false, id, nil
+}
+
+// known compares what the list says about a customer of ours.
+func (l *look) known(t Tenant, c partnercenter.Customer) []Difference {
+	base := Difference{Org: t.Org, Tenant: t.ID, AzureID: t.AzureID, Title: t.Domain, Object: customerObject(t.AzureID)}
 	var found []Difference
-	add := func(object, format string, args ...any) {
-		found = append(found, Difference{object, fmt.Sprintf(format, args...)})
-	}
-	c, err := r.pc.Customer(ctx, t.AzureID)
-	if azure.IsNotFound(err) || azure.HasCode(err, "20002") {
-		add("customer:"+t.AzureID, "The customer %s is not at Microsoft.", t.Domain)
-		return found, nil
-	}
-	if err != nil {
-		return nil, err
-	}
 	if !strings.EqualFold(c.CompanyProfile.Domain, t.Domain) {
-		add("customer:"+t.AzureID, "Its domain is %s here and %s at Microsoft.", t.Domain, c.CompanyProfile.Domain)
+		d := base
+		d.Kind, d.Object = DiffCustomer, customerObject(t.AzureID)+"/domain"
+		d.Text = fmt.Sprintf("Its domain is %s here and %s at Microsoft.", t.Domain, c.CompanyProfile.Domain)
+		d.Proposal, d.Fixes, d.Remedy = FixAdopt, []Fix{FixAdopt, FixIgnore}, "Write down the domain that Microsoft has."
+		d.About.Domain = strings.ToLower(c.CompanyProfile.Domain)
+		found = append(found, d)
 	}
-	onboardings, err := sqlc.New(r.db.Read()).OthersOnTenant(ctx, sqlc.OthersOnTenantParams{Tenant: t.ID})
-	if err != nil {
-		return nil, err
-	}
-	running := false
-	known := map[string]sqlc.Onboarding{}
-	for _, o := range onboardings {
-		if State(o.State) == Ready {
-			known[strings.ToLower(o.Subscription)] = o
-		} else {
-			running = true
+	if t.State == TenantLive && !azure.SameWord(c.RelationshipToPartner, partnercenter.RelationshipReseller) {
+		d := base
+		d.Kind = DiffRelationship
+		d.Text = fmt.Sprintf("%s is not ours to sell to any more: its relationship is “%s”.", t.Domain, c.RelationshipToPartner)
+		d.Proposal, d.Fixes = FixIgnore, []Fix{FixIgnore}
+		d.Remedy = "Ask the customer to accept a new relationship in Partner Center. This line goes away by itself then."
+		d.About.Status = c.RelationshipToPartner
+		if t.Stage == StageCustomer {
+			return found // just made: the relationship follows within minutes, its onboarding waits for it
 		}
+		found = append(found, d)
 	}
-	if running || t.Plan == "" {
-		return found, nil // on its way, or cancelled before a plan was bought
-	}
-	active, err := r.compareEntitlements(ctx, t, known, add)
-	if err != nil {
-		return nil, err
-	}
-	for id, o := range known {
-		if active[id] {
-			if err := r.compareAccess(ctx, t, o, add); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return found, nil
+	return found
 }
 
-func (r *Runner) compareEntitlements(ctx context.Context, t Tenant, known map[string]sqlc.Onboarding, add func(string, string, ...any)) (map[string]bool, error) {
-	plan, err := r.pc.Subscription(ctx, t.AzureID, t.Plan)
+// tenant compares all that a tenant of ours has. One that the list did not show
+// is asked for by itself.
+func (l *look) tenant(t Tenant, listed bool) (seen, error) {
+	s := seen{}
+	base := Difference{Org: t.Org, Tenant: t.ID, AzureID: t.AzureID, Title: t.Domain}
+	add := func(d Difference) { s.found = append(s.found, d) }
+	if !listed {
+		c, err := l.r.pc.Customer(l.ctx, t.AzureID)
+		if azure.IsNotFound(err) || azure.HasCode(err, "20002") {
+			if t.State == TenantReleased {
+				return s, nil // nobody needs it
+			}
+			d := base
+			d.Kind, d.Object, d.About.Missing = DiffCustomer, customerObject(t.AzureID), true
+			d.Text = fmt.Sprintf("The customer %s is not at Microsoft.", t.Domain)
+			d.Proposal, d.Fixes = FixAdopt, []Fix{FixAdopt, FixIgnore}
+			d.Remedy = "Write down that it is gone: its providers end, and nobody pays for it from tomorrow on."
+			add(d)
+			return s, nil
+		}
+		if err != nil {
+			return s, err
+		}
+		s.found = append(s.found, l.known(t, c)...)
+		if !azure.SameWord(c.RelationshipToPartner, partnercenter.RelationshipReseller) {
+			return s, nil
+		}
+	}
+	of, err := l.onboardings(t)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	if want := map[bool]string{true: partnercenter.StatusActive, false: partnercenter.StatusSuspended}[len(known) > 0]; !azure.SameWord(plan.Status, want) {
-		add("plan:"+t.Plan, "The Azure plan of %s should be %s and is %s at Microsoft.", t.Domain, want, plan.Status)
+	if t.Plan == "" {
+		if of.open == 0 {
+			return s, l.unknownPlan(t, base, add)
+		}
+		return s, nil // on its way
 	}
-	list, err := r.pc.AzureEntitlements(ctx, t.AzureID, t.Plan)
+	list, err := l.entitlements(t, of, base, add)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	active := map[string]bool{}
 	for _, e := range list {
 		if !azure.SameWord(e.Status, partnercenter.StatusActive) {
 			continue
 		}
-		id := strings.ToLower(e.ID)
-		active[id] = true
-		if _, ok := known[id]; !ok {
-			add("subscription:"+e.ID, "Microsoft has the subscription “%s” in %s, which is not known here.", e.FriendlyName, t.Domain)
+		s.subscriptions++
+		o, ok := of.ready[strings.ToLower(e.ID)]
+		if !ok {
+			continue
+		}
+		if err := l.inside(t, o, e, add); err != nil {
+			return s, err
 		}
 	}
-	for id, o := range known {
-		if !active[id] {
-			add("subscription:"+id, "“%s” is ready here and not active at Microsoft.", o.Name)
-		}
-	}
-	return active, nil
+	return s, l.payers(t, of, base, add)
 }
 
-// compareAccess looks for every recorded grant, and for the guardrail.
-func (r *Runner) compareAccess(ctx context.Context, t Tenant, o sqlc.Onboarding, add func(string, string, ...any)) error {
-	in := r.arm.In(t.AzureID, azure.AppUser)
-	scope := arm.SubscriptionScope(o.Subscription)
-	have, err := in.RoleAssignments(ctx, scope, "atScope()")
+// ofTenant is what we have on a tenant.
+type ofTenant struct {
+	ready map[string]sqlc.Onboarding // by subscription
+	open  int                        // on their way
+	all   []sqlc.Onboarding
+}
+
+func (l *look) onboardings(t Tenant) (ofTenant, error) {
+	of := ofTenant{ready: map[string]sqlc.Onboarding{}}
+	var err error
+	if of.all, err = sqlc.New(l.r.db.Read()).OfTenant(l.ctx, t.ID); err != nil {
+		return of, err
+	}
+	for _, o := range of.all {
+		switch State(o.State) {
+		case Ready:
+			of.ready[strings.ToLower(o.Subscription)] = o
+		case Running, Waiting, Stuck, Cancelling:
+			of.open++
+		}
+	}
+	return of, nil
+}
+
+// unknownPlan looks for a plan where we know of none.
+func (l *look) unknownPlan(t Tenant, base Difference, add func(Difference)) error {
+	list, err := l.r.pc.Subscriptions(l.ctx, t.AzureID, "")
 	if err != nil {
 		return err
 	}
-	grants, err := r.providers.Grants(ctx, provider.ID(o.Provider))
+	for _, p := range list {
+		if !p.IsAzurePlan() || !azure.SameWord(p.Status, partnercenter.StatusActive) {
+			continue
+		}
+		d := base
+		d.Kind, d.Object = DiffPlan, "plan:"+strings.ToLower(p.ID)
+		d.Text = fmt.Sprintf("Microsoft has an Azure plan in %s, which is not known here.", t.Domain)
+		d.Proposal, d.Fixes, d.Remedy = FixAdopt, []Fix{FixAdopt, FixCancel, FixIgnore}, "Write the plan down. Its subscriptions then appear here, each by itself."
+		d.About.Plan = p.ID
+		d.Evidence.At = p.CreationDate.Time
+		add(d)
+	}
+	return nil
+}
+
+func (l *look) entitlements(t Tenant, of ofTenant, base Difference, add func(Difference)) ([]partnercenter.AzureEntitlement, error) {
+	plan, err := l.r.pc.Subscription(l.ctx, t.AzureID, t.Plan)
+	if azure.IsNotFound(err) {
+		d := base
+		d.Kind, d.Object, d.About.Missing = DiffPlan, "plan:"+strings.ToLower(t.Plan), true
+		d.Text = fmt.Sprintf("The Azure plan of %s is not at Microsoft.", t.Domain)
+		d.Proposal, d.Fixes, d.Remedy = FixIgnore, []Fix{FixIgnore}, "Ask Microsoft's support what became of it."
+		add(d)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	want := ""
+	switch {
+	case of.open > 0:
+	case len(of.ready) > 0:
+		want = partnercenter.StatusActive
+	case t.State == TenantReleased:
+		want = partnercenter.StatusSuspended
+	}
+	if want != "" && !azure.SameWord(plan.Status, want) && (want == partnercenter.StatusActive || azure.SameWord(plan.Status, partnercenter.StatusActive)) {
+		d := base
+		d.Kind, d.Object = DiffPlan, "plan:"+strings.ToLower(t.Plan)
+		d.Text = fmt.Sprintf("The Azure plan of %s should be %s and is %s at Microsoft.", t.Domain, want, plan.Status)
+		d.Proposal, d.Fixes, d.Remedy = FixRepair, []Fix{FixRepair, FixIgnore}, "Make it "+want+" again."
+		d.About.Plan, d.About.Status = t.Plan, want
+		add(d)
+	}
+	list, err := l.r.pc.AzureEntitlements(l.ctx, t.AzureID, t.Plan)
+	if err != nil {
+		return nil, err
+	}
+	return list, l.strangers(t, of, list, base, add)
+}
+
+// strangers are subscriptions that only one side has. What an onboarding is on
+// its way to is left out: the plan's first subscription, and those under an alias
+// that is derived from an onboarding's id.
+func (l *look) strangers(t Tenant, of ofTenant, list []partnercenter.AzureEntitlement, base Difference, add func(Difference)) error {
+	active := map[string]bool{}
+	var strange []partnercenter.AzureEntitlement
+	for _, e := range list {
+		if !azure.SameWord(e.Status, partnercenter.StatusActive) {
+			continue
+		}
+		active[strings.ToLower(e.ID)] = true
+		mine := slices.ContainsFunc(of.all, func(o sqlc.Onboarding) bool {
+			return o.State != string(Cancelled) && azure.SameID(o.Subscription, e.ID)
+		})
+		if !mine {
+			strange = append(strange, e)
+		}
+	}
+	for id, o := range of.ready {
+		if active[id] {
+			continue
+		}
+		d := base
+		d.Kind, d.Object, d.Title = DiffSubscription, under(o.Subscription), o.Name
+		d.Text = fmt.Sprintf("“%s” is ready here and not active at Microsoft.", o.Name)
+		d.Proposal, d.Fixes = FixAdopt, []Fix{FixAdopt, FixIgnore}
+		d.Remedy = "Write down that it ended. Whoever cancelled it by mistake can make it active again in Partner Center within 90 days."
+		d.About = About{Subscription: o.Subscription, Missing: true}
+		add(d)
+	}
+	if len(strange) == 0 {
+		return nil
+	}
+	derived, err := l.derived(of, len(strange))
 	if err != nil {
 		return err
 	}
-	recorded := map[string]bool{}
-	for _, g := range grants {
-		recorded[strings.ToLower(g.Principal)] = true
-		found := false
-		for _, a := range have {
-			found = found || azure.SameID(a.Properties.PrincipalID, g.Principal)
+	first := of.open > 0 && (t.FirstBy == "" || slices.ContainsFunc(of.all, func(o sqlc.Onboarding) bool {
+		return ID(o.ID) == t.FirstBy && o.Subscription == "" && o.State != string(Cancelled)
+	}))
+	for _, e := range strange {
+		o, ours := derived[strings.ToLower(e.ID)]
+		if ours && State(o.State) != Cancelled && State(o.State) != Ready && State(o.State) != Stuck {
+			continue
 		}
-		if !found {
-			add("grant:"+g.Principal, "%s has %s on “%s” here and not at Microsoft.", g.PrincipalName, g.Role, o.Name)
+		if first && !ours {
+			first = false // the plan was born with it
+			continue
+		}
+		d := base
+		d.Kind, d.Object, d.Title = DiffSubscription, under(e.ID), e.FriendlyName
+		d.Text = fmt.Sprintf("Microsoft has the subscription “%s” in %s, which is not known here.", e.FriendlyName, t.Domain)
+		d.About = About{Subscription: e.ID, Name: e.FriendlyName}
+		d.Proposal, d.Fixes = FixAdopt, []Fix{FixAdopt, FixCancel, FixIgnore}
+		d.Remedy = fmt.Sprintf("Take it into the records as a provider that %s pays for. Nothing is changed at Microsoft.", t.Account)
+		if t.State != TenantLive {
+			d.Proposal, d.Fixes = FixCancel, []Fix{FixCancel, FixAdopt, FixIgnore}
+			d.Remedy = "End it: the customer has left, and nobody pays for it."
+		}
+		if ours {
+			d.Evidence = Evidence{Onboarding: ID(o.ID), Correlation: o.Correlation, Facts: []string{"It has the name that our request for “" + o.Name + "” gave it."}}
+			d.Evidence.Proven = State(o.State) == Stuck && o.Subscription == ""
+		}
+		add(d)
+	}
+	return nil
+}
+
+// derived are the subscriptions that exist under the alias of an onboarding whose
+// request was sent and whose outcome we do not know.
+func (l *look) derived(of ofTenant, n int) (map[string]sqlc.Onboarding, error) {
+	found := map[string]sqlc.Onboarding{}
+	for _, o := range of.all {
+		if o.Subscription != "" || len(found) == n {
+			continue
+		}
+		in, err := sqlc.New(l.r.db.Read()).GetIntent(l.ctx, sqlc.GetIntentParams{Scope: "onboarding:" + o.ID, Name: "create-subscription"})
+		if store.IsNone(err) || err == nil && in.Tries == 0 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		alias, err := l.r.arm.Alias(l.ctx, arm.AliasName(o.ID))
+		if azure.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if id := alias.Properties.SubscriptionID; id != "" {
+			found[strings.ToLower(id)] = o
 		}
 	}
+	return found, nil
+}
+
+// inside compares name, roles and guardrail of a subscription that is ready. What
+// was adopted has no guardrail of ours, and only the roles that were found.
+func (l *look) inside(t Tenant, o sqlc.Onboarding, e partnercenter.AzureEntitlement, add func(Difference)) error {
+	base := Difference{Org: t.Org, Tenant: t.ID, AzureID: t.AzureID, Title: o.Name}
+	grants, err := l.r.providers.Grants(l.ctx, provider.ID(o.Provider))
+	if err != nil {
+		return err
+	}
+	name := e.FriendlyName
+	if !o.Imported || len(grants) > 0 {
+		in, have, err := l.roles(t, o.Subscription)
+		if err != nil {
+			if !refused(err) {
+				return err
+			}
+			d := base
+			d.Kind, d.Object = DiffAccess, under(o.Subscription)
+			d.Text = fmt.Sprintf("We cannot look into “%s”: %s", o.Name, reason(err))
+			d.Proposal, d.Fixes = FixIgnore, []Fix{FixIgnore}
+			d.Remedy = "Somebody took away the partner's access. Ask the customer to give it back; this line goes away by itself then."
+			add(d)
+			return nil
+		}
+		l.compareRoles(t, o, grants, have, base, add)
+		if !o.Imported {
+			sub, err := in.Subscription(l.ctx, o.Subscription)
+			if err != nil {
+				return err
+			}
+			name = sub.DisplayName
+			if err := l.policies(in, o, base, add); err != nil {
+				return err
+			}
+		}
+	}
+	if name != o.Name {
+		d := base
+		d.Kind, d.Object = DiffName, under(o.Subscription)
+		d.Text = fmt.Sprintf("It is called “%s” here and “%s” at Microsoft.", o.Name, name)
+		d.Proposal, d.Fixes, d.Remedy = FixRepair, []Fix{FixRepair, FixAdopt, FixIgnore}, "Give it the name that it has here."
+		if o.Imported {
+			d.Proposal, d.Fixes, d.Remedy = FixAdopt, []Fix{FixAdopt, FixIgnore}, "Write down the name that it has at Microsoft."
+		}
+		d.About = About{Subscription: o.Subscription, Name: name}
+		add(d)
+	}
+	return nil
+}
+
+// refused tells a tenant that does not let us in from a fault that passes.
+func refused(err error) bool {
+	return azure.IsStatus(err, http.StatusForbidden) || azure.IsStatus(err, http.StatusUnauthorized) || azure.IsNotFound(err) || strings.HasPrefix(azure.CodeOf(err), "AADSTS")
+}
+
+// roles reads the role assignments of a subscription. The platform's own role
+// costs no redemption of the person's token; where it is gone, the partner's
+// inherited one still sees.
+func (l *look) roles(t Tenant, subscription string) (*arm.Client, []arm.RoleAssignment, error) {
+	var first error
+	for _, as := range []azure.Identity{azure.AppOnly, azure.AppUser} {
+		in := l.r.arm.In(t.AzureID, as)
+		list, err := in.RoleAssignments(l.ctx, arm.SubscriptionScope(subscription), "atScope()")
+		if err == nil {
+			return in, list, nil
+		}
+		if !refused(err) {
+			return nil, nil, err
+		}
+		first = errors.Join(first, err)
+	}
+	return nil, nil, first
+}
+
+// compareRoles compares each recorded grant with what is assigned, by principal and role.
+func (l *look) compareRoles(t Tenant, o sqlc.Onboarding, grants []provider.Grant, have []arm.RoleAssignment, base Difference, add func(Difference)) {
+	key := func(principal, role string) string { return strings.ToLower(principal) + ":" + role }
+	assigned, recorded := map[string]arm.RoleAssignment{}, map[string]bool{}
 	for _, a := range have {
-		if !recorded[strings.ToLower(a.Properties.PrincipalID)] {
-			add("grant:"+a.Properties.PrincipalID, "Somebody (%s) has a role on “%s” at Microsoft that is not recorded here.", a.Properties.PrincipalID, o.Name)
+		assigned[key(a.Properties.PrincipalID, roleTitle(t, a.Properties.RoleDefinitionID))] = a
+	}
+	for _, g := range grants {
+		k := key(g.Principal, g.Role)
+		recorded[k] = true
+		a, ok := assigned[k]
+		loose := ok && g.Role == roleRestricted && a.Properties.Condition == ""
+		if ok && !loose {
+			continue
+		}
+		d := base
+		d.Kind, d.Object = DiffGrant, under(o.Subscription, "grant:"+k)
+		d.About = About{Subscription: o.Subscription, Scope: g.Scope, Principal: g.Principal, Role: g.Role, Name: g.PrincipalName, Missing: true}
+		d.Text = fmt.Sprintf("%s has the role %s on “%s” here and not at Microsoft.", g.PrincipalName, g.Role, o.Name)
+		d.Proposal, d.Fixes, d.Remedy = FixRepair, []Fix{FixRepair, FixAdopt, FixIgnore}, "Give the role again."
+		switch {
+		case loose:
+			d.Text = fmt.Sprintf("%s has the role %s on “%s” without the condition that keeps it from giving Owner to others.", g.PrincipalName, g.Role, o.Name)
+			d.Fixes, d.Remedy = []Fix{FixRepair, FixIgnore}, "Put the condition back."
+			d.About.Status = "no condition"
+		case o.Imported || !azure.SameID(g.Principal, t.Principal) && !azure.SameID(g.Principal, t.AdminObject):
+			d.Proposal, d.Fixes = FixAdopt, []Fix{FixAdopt, FixIgnore}
+			d.Remedy = "Write down that it is gone. If it was the partner's own role, support and partner credit end with it: ask the customer to give it back."
+		}
+		add(d)
+	}
+	for _, k := range slices.Sorted(maps.Keys(assigned)) {
+		if recorded[k] {
+			continue
+		}
+		a := assigned[k].Properties
+		d := base
+		d.Kind, d.Object = DiffGrant, under(o.Subscription, "grant:"+k)
+		d.About = About{Subscription: o.Subscription, Scope: arm.SubscriptionScope(o.Subscription), Principal: a.PrincipalID, Role: roleTitle(t, a.RoleDefinitionID), Kind: a.PrincipalType}
+		d.Text = fmt.Sprintf("%s %s has the role %s on “%s” at Microsoft, which is not recorded here.", principalWord(a.PrincipalType), a.PrincipalID, d.About.Role, o.Name)
+		d.Proposal, d.Fixes, d.Remedy = FixAdopt, []Fix{FixAdopt, FixIgnore}, "Write the role down, so that the customer sees it on the provider's page."
+		d.Evidence = Evidence{At: a.CreatedOn.Time, By: a.CreatedBy}
+		add(d)
+	}
+}
+
+func principalWord(kind string) string {
+	switch {
+	case azure.SameWord(kind, arm.PrincipalUser):
+		return "The user"
+	case azure.SameWord(kind, arm.PrincipalGroup):
+		return "The group"
+	case azure.SameWord(kind, arm.PrincipalForeignGroup):
+		return "The partner's group"
+	case azure.SameWord(kind, arm.PrincipalServicePrincipal):
+		return "The application"
+	}
+	return "The principal"
+}
+
+// roleRestricted is how the restricted owner's role is recorded.
+const roleRestricted = "Owner, without lifting the guardrail"
+
+// roleTitle is a role as grants record it.
+func roleTitle(t Tenant, definition string) string {
+	id := definition[strings.LastIndexByte(definition, '/')+1:]
+	switch strings.ToLower(id) {
+	case arm.RoleOwner:
+		return "Owner"
+	case arm.RoleContributor:
+		return "Contributor"
+	case arm.RoleReader:
+		return "Reader"
+	case arm.RoleUserAccessAdministrator:
+		return "User Access Administrator"
+	case arm.RoleSupportRequestContributor:
+		return "Support Request Contributor"
+	case arm.RoleCostManagementReader:
+		return "Cost Management Reader"
+	case strings.ToLower(arm.RoleDefinitionName(t.AzureID, "customer-owner")):
+		return roleRestricted
+	}
+	return id
+}
+
+// policies compares the guardrail: that each policy is assigned, enforced, and
+// says what ours says, down to the rule of our own definitions.
+func (l *look) policies(in *arm.Client, o sqlc.Onboarding, base Difference, add func(Difference)) error {
+	scope := arm.SubscriptionScope(o.Subscription)
+	list, err := in.PolicyAssignments(l.ctx, scope)
+	if err != nil {
+		return err
+	}
+	have := map[string]arm.PolicyAssignment{}
+	for _, p := range list {
+		if arm.SameResource(p.ID, assignmentID(scope, p.Name)) {
+			have[strings.ToLower(p.Name)] = p
 		}
 	}
-	sub, err := in.Subscription(ctx, o.Subscription)
-	if err != nil {
-		return err
+	diff := func(name, text, remedy, status string) {
+		d := base
+		d.Kind, d.Object = DiffPolicy, under(o.Subscription, "policy:"+name)
+		d.Text, d.Remedy, d.Proposal, d.Fixes = text, remedy, FixRepair, []Fix{FixRepair, FixIgnore}
+		d.About = About{Subscription: o.Subscription, Policy: name, Status: status}
+		add(d)
 	}
-	if sub.DisplayName != o.Name {
-		add("subscription:"+o.Subscription, "It is called “%s” here and “%s” at Microsoft.", o.Name, sub.DisplayName)
-	}
-	c, err := r.guard.Catalogue(ctx)
-	if err != nil {
-		return err
-	}
-	policies, err := in.PolicyAssignments(ctx, scope)
-	if err != nil {
-		return err
-	}
-	for _, want := range guardrail.Compile(c).Assignments {
-		found := false
-		for _, p := range policies {
-			found = found || strings.EqualFold(p.Name, want.Name)
+	wanted := map[string]bool{}
+	for _, want := range l.policy.Assignments {
+		wanted[want.Name] = true
+		p, ok := have[strings.ToLower(want.Name)]
+		if !ok {
+			diff(want.Name, fmt.Sprintf("The policy “%s” is not assigned to “%s” at Microsoft.", want.DisplayName, o.Name), "Assign it again. It takes up to 30 minutes until it acts.", "missing")
+			continue
 		}
-		if !found {
-			add("policy:"+want.Name, "The policy “%s” is not assigned to “%s” at Microsoft.", want.DisplayName, o.Name)
+		changed := changedAssignment(scope, want, p.Properties)
+		if def := definition(l.policy, want); def != nil {
+			what, err := l.changedDefinition(in, scope, *def)
+			if err != nil {
+				return err
+			}
+			changed = append(changed, what...)
+		}
+		if len(changed) > 0 {
+			diff(want.Name, fmt.Sprintf("The policy “%s” of “%s” is not as it is written here: %s.", want.DisplayName, o.Name, strings.Join(changed, ", ")),
+				"Write it as the list of services offered has it now. It takes up to 30 minutes until it acts.", strings.Join(changed, ","))
+		}
+	}
+	for _, name := range guardrail.Names() {
+		if _, ok := have[strings.ToLower(name)]; ok && !wanted[name] {
+			diff(name, fmt.Sprintf("The policy “%s” is still assigned to “%s” and is not part of the guardrail any more.", name, o.Name), "Take it away.", "left over")
 		}
 	}
 	return nil
+}
+
+func assignmentID(scope, name string) string {
+	return scope + "/providers/Microsoft.Authorization/policyAssignments/" + name
+}
+
+func definition(p guardrail.Policy, a guardrail.Assignment) *guardrail.Definition {
+	for i := range p.Definitions {
+		if p.Definitions[i].Name == a.Definition {
+			return &p.Definitions[i]
+		}
+	}
+	return nil
+}
+
+// changedAssignment names what of an assignment is not ours.
+func changedAssignment(scope string, want guardrail.Assignment, have arm.PolicyAssignmentProperties) []string {
+	var changed []string
+	if !arm.SameResource(have.PolicyDefinitionID, definitionID(scope, want)) {
+		changed = append(changed, "another definition")
+	}
+	if have.EnforcementMode != "" && !strings.EqualFold(have.EnforcementMode, "Default") {
+		changed = append(changed, "not enforced")
+	}
+	if len(have.NotScopes) > 0 {
+		changed = append(changed, "with exceptions")
+	}
+	same := len(have.Parameters) == len(want.Parameters)
+	for name, values := range want.Parameters {
+		list, ok := have.Parameters[name].Value.([]any)
+		same = same && ok && len(list) == len(values)
+		for _, v := range list {
+			text, _ := v.(string)
+			same = same && slices.ContainsFunc(values, func(s string) bool { return strings.EqualFold(s, text) })
+		}
+	}
+	if !same {
+		changed = append(changed, "other values")
+	}
+	return changed
+}
+
+func (l *look) changedDefinition(in *arm.Client, scope string, want guardrail.Definition) ([]string, error) {
+	have, err := in.PolicyDefinition(l.ctx, scope, want.Name)
+	if azure.IsNotFound(err) {
+		return []string{"its definition is gone"}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(have.Properties.Mode, want.Mode) || !sameJSON(have.Properties.PolicyRule, want.Rule) {
+		return []string{"another rule"}, nil
+	}
+	return nil, nil
+}
+
+// sameJSON compares values, not the order of members.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// payers checks that a live tenant and each of its subscriptions have exactly one
+// payer on every UTC day since the tenant was born.
+func (l *look) payers(t Tenant, of ofTenant, base Difference, add func(Difference)) error {
+	if t.State != TenantLive || t.BornAt.IsZero() || of.open > 0 && len(of.ready) == 0 {
+		return nil
+	}
+	all, err := l.r.providers.OfTenant(l.ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	born, today := provider.DayOf(t.BornAt), provider.DayOf(l.r.now())
+	of2 := map[string]bool{"": true}
+	for _, a := range all {
+		of2[a.Entitlement] = true
+	}
+	for _, e := range slices.Sorted(maps.Keys(of2)) {
+		gaps, twice := provider.Unpaid(all, e, born, today)
+		if e != "" {
+			gaps = nil // the tenant's payer answers there
+		}
+		if len(gaps)+len(twice) == 0 {
+			continue
+		}
+		var parts []string
+		for _, g := range gaps {
+			parts = append(parts, "nobody pays "+spanWord(g, today))
+		}
+		for _, g := range twice {
+			parts = append(parts, "two accounts pay "+spanWord(g, today))
+		}
+		d := base
+		d.Kind, d.Object = DiffPayer, customerObject(t.AzureID)+"/payer"
+		what := "the tenant " + t.Domain
+		if e != "" {
+			d.Object = under(e, "payer")
+			what = "a subscription of " + t.Domain
+		}
+		d.Text = fmt.Sprintf("For %s %s.", what, strings.Join(parts, ", "))
+		d.Proposal, d.Fixes = FixRepair, []Fix{FixRepair, FixIgnore}
+		d.Remedy = fmt.Sprintf("Let %s pay for the days without a payer; where two pay, the later one does.", t.Account)
+		d.About = About{Subscription: e}
+		add(d)
+	}
+	return nil
+}
+
+func spanWord(s provider.Span, today provider.Day) string {
+	switch {
+	case s.To == today:
+		return "since " + string(s.From)
+	case s.From == s.To:
+		return "on " + string(s.From)
+	}
+	return "from " + string(s.From) + " to " + string(s.To)
 }

@@ -48,7 +48,7 @@ func (r *Runner) verdict(ctx context.Context, chain []account.Account, budget mo
 			taken = sum
 		}
 		providers++
-		if !store.Time(o.StartedAt).Before(midnight) {
+		if !o.Imported && !store.Time(o.StartedAt).Before(midnight) {
 			in.Today++
 		}
 	}

@@ -43,15 +43,12 @@ func (w *work) grant(ctx context.Context) error {
 // grantPlatform gives our own principal Contributor, so that daily work needs no
 // person's sign-in, and tries it until it works.
 func (w *work) grantPlatform(ctx context.Context, in *arm.Client, scope string) error {
-	role := arm.RoleDefinitionID(w.o.Subscription, arm.RoleContributor)
 	brand, err := w.r.settings.Brand(ctx)
 	if err != nil {
 		return err
 	}
 	err = w.once(ctx, w.onThis(), "grant platform", func(ctx context.Context, it intent) (any, error) {
-		a, err := in.EnsureRoleAssignment(ctx, it.id(), scope, arm.RoleAssignmentProperties{
-			RoleDefinitionID: role, PrincipalID: w.t.Principal, PrincipalType: arm.PrincipalServicePrincipal, Description: "Causeway: daily work of the platform",
-		})
+		a, err := in.EnsureRoleAssignment(ctx, it.id(), scope, w.platformRole())
 		return map[string]string{"assignment": a.Name}, err
 	}, func(tx *store.Tx) error {
 		return w.r.providers.Grant(ctx, tx, w.o.Provider, w.t.ID, provider.Grant{
@@ -72,10 +69,18 @@ func (w *work) grantPlatform(ctx context.Context, in *arm.Client, scope string) 
 	return w.tx(ctx, func(tx *store.Tx) error { return w.fact(ctx, tx, "%s can work", brand.Product) })
 }
 
+// platformRole is what our own principal is given.
+func (w *work) platformRole() arm.RoleAssignmentProperties {
+	return arm.RoleAssignmentProperties{
+		RoleDefinitionID: arm.RoleDefinitionID(w.o.Subscription, arm.RoleContributor), PrincipalID: w.t.Principal,
+		PrincipalType: arm.PrincipalServicePrincipal, Description: "Causeway: daily work of the platform",
+	}
+}
+
 // findAdmin looks whether the tenant's user "admin" is there (N-22). A customer
 // who removed it has an administrator of their own: that is said, not mended.
 func (w *work) findAdmin(ctx context.Context) error {
-	if w.t.AdminObject != "" {
+	if w.t.AdminObject != "" || w.t.AdminUPN == "" { // a tenant that was adopted has administrators of its own
 		return nil
 	}
 	for u, err := range w.r.pc.Users(ctx, w.t.AzureID, 500, partnercenter.Filter{}) {
@@ -107,29 +112,38 @@ var notActions = []string{
 	"Microsoft.Authorization/policySetDefinitions/write", "Microsoft.Authorization/policySetDefinitions/delete",
 }
 
-// grantAdmin makes the customer's administrator owner of the subscription: by
-// default without the right to lift the guardrail or to hand out Owner.
-func (w *work) grantAdmin(ctx context.Context, in *arm.Client, scope string) error {
-	rules, err := w.r.settings.Rules(ctx)
-	if err != nil {
-		return err
-	}
-	role, roleName, condition := arm.RoleOwner, "Owner", ""
-	intentText := "The first administrator of your Azure account owns the subscription. The guardrail is advisory: an owner can lift it."
-	if rules.AdminRole != partner.AdminOwner {
-		role, roleName = arm.RoleDefinitionName(w.t.AzureID, "customer-owner"), "Owner, without lifting the guardrail"
-		intentText = "The first administrator of your Azure account owns the subscription, gives access to others and cannot lift the guardrail."
+// adminRole is what the customer's administrator is given: by default Owner
+// without the right to lift the guardrail or to hand out Owner.
+func (w *work) adminRole(ctx context.Context, in *arm.Client, scope string, plain bool) (p arm.RoleAssignmentProperties, name, why string, err error) {
+	role, name, condition := arm.RoleOwner, "Owner", ""
+	why = "The first administrator of your Azure account owns the subscription. The guardrail is advisory: an owner can lift it."
+	if !plain {
+		role, name = arm.RoleDefinitionName(w.t.AzureID, "customer-owner"), roleRestricted
+		why = "The first administrator of your Azure account owns the subscription, gives access to others and cannot lift the guardrail."
 		condition = adminCondition(role, w.foreign(ctx, in, scope))
 		if err := w.defineRole(ctx, in, scope, role); err != nil {
-			return err
+			return p, name, why, err
 		}
 	}
-	p := arm.RoleAssignmentProperties{
+	p = arm.RoleAssignmentProperties{
 		RoleDefinitionID: arm.RoleDefinitionID(w.o.Subscription, role), PrincipalID: w.t.AdminObject, PrincipalType: arm.PrincipalUser,
 		Description: "Causeway: the customer's administrator", Condition: condition,
 	}
 	if condition != "" {
 		p.ConditionVersion = "2.0"
+	}
+	return p, name, why, nil
+}
+
+// grantAdmin makes the customer's administrator owner of the subscription.
+func (w *work) grantAdmin(ctx context.Context, in *arm.Client, scope string) error {
+	rules, err := w.r.settings.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	p, roleName, intentText, err := w.adminRole(ctx, in, scope, rules.AdminRole == partner.AdminOwner)
+	if err != nil {
+		return err
 	}
 	return w.once(ctx, w.onThis(), "grant admin", func(ctx context.Context, it intent) (any, error) {
 		a, err := in.EnsureRoleAssignment(ctx, it.id(), scope, p)

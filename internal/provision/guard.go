@@ -61,9 +61,7 @@ func (w *work) assign(ctx context.Context, in *arm.Client, scope string, p guard
 			return nil, fmt.Errorf("guardrail %s: %w", d.Name, err)
 		}
 		err := w.once(ctx, w.onThis(), "policy "+d.Name+" "+p.Hash[:12], func(ctx context.Context, it intent) (any, error) {
-			_, err := in.PutPolicyDefinition(ctx, it.id(), scope, d.Name, arm.PolicyDefinitionProperties{
-				DisplayName: d.DisplayName, Description: d.Description, PolicyType: "Custom", Mode: d.Mode, Parameters: params, PolicyRule: d.Rule,
-			})
+			_, err := in.PutPolicyDefinition(ctx, it.id(), scope, d.Name, asDefinition(d, params))
 			return struct{}{}, err
 		}, nil)
 		if err != nil {
@@ -72,21 +70,9 @@ func (w *work) assign(ctx context.Context, in *arm.Client, scope string, p guard
 	}
 	ids := make([]string, len(p.Assignments))
 	for i, a := range p.Assignments {
-		ids[i] = scope + "/providers/Microsoft.Authorization/policyAssignments/" + a.Name
-		def := a.DefinitionID
-		if def == "" {
-			def = scope + "/providers/Microsoft.Authorization/policyDefinitions/" + a.Definition
-		}
-		params := map[string]arm.ParameterValue{}
-		for name, v := range a.Parameters {
-			params[name] = arm.ParameterValue{Value: v}
-		}
+		ids[i] = assignmentID(scope, a.Name)
 		err := w.once(ctx, w.onThis(), "assign "+a.Name+" "+p.Hash[:12], func(ctx context.Context, it intent) (any, error) {
-			_, err := in.PutPolicyAssignment(ctx, it.id(), scope, a.Name, arm.PolicyAssignmentProperties{
-				DisplayName: a.DisplayName, Description: a.Description, PolicyDefinitionID: def, Parameters: params, EnforcementMode: "Default",
-				NonComplianceMessages: []arm.NonComplianceMessage{{Message: a.Message}},
-				Metadata:              map[string]any{"assignedBy": "Causeway", "catalogue": p.Version},
-			})
+			_, err := in.PutPolicyAssignment(ctx, it.id(), scope, a.Name, asAssignment(scope, a, p.Version))
 			return struct{}{}, err
 		}, func(tx *store.Tx) error { return w.fact(ctx, tx, "Policy “%s” assigned", a.DisplayName) })
 		if err != nil {
@@ -94,6 +80,33 @@ func (w *work) assign(ctx context.Context, in *arm.Client, scope string, p guard
 		}
 	}
 	return ids, nil
+}
+
+// asDefinition is a definition as Azure is told.
+func asDefinition(d guardrail.Definition, params map[string]json.RawMessage) arm.PolicyDefinitionProperties {
+	return arm.PolicyDefinitionProperties{
+		DisplayName: d.DisplayName, Description: d.Description, PolicyType: "Custom", Mode: d.Mode, Parameters: params, PolicyRule: d.Rule,
+	}
+}
+
+// asAssignment is an assignment as Azure is told.
+func asAssignment(scope string, a guardrail.Assignment, version int64) arm.PolicyAssignmentProperties {
+	params := map[string]arm.ParameterValue{}
+	for name, v := range a.Parameters {
+		params[name] = arm.ParameterValue{Value: v}
+	}
+	return arm.PolicyAssignmentProperties{
+		DisplayName: a.DisplayName, Description: a.Description, PolicyDefinitionID: definitionID(scope, a), Parameters: params, EnforcementMode: "Default",
+		NonComplianceMessages: []arm.NonComplianceMessage{{Message: a.Message}},
+		Metadata:              map[string]any{"assignedBy": "Causeway", "catalogue": version},
+	}
+}
+
+func definitionID(scope string, a guardrail.Assignment) string {
+	if a.DefinitionID != "" {
+		return a.DefinitionID
+	}
+	return scope + "/providers/Microsoft.Authorization/policyDefinitions/" + a.Definition
 }
 
 // holds asks both sides of the guardrail: whether every assignment refuses what it

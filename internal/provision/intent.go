@@ -92,7 +92,7 @@ func (w *work) intend(ctx context.Context, scope, name string) (intent, error) {
 // stillWanted stops before something new is begun for an onboarding that is
 // being cancelled; what may have happened already is finished first.
 func (w *work) stillWanted(ctx context.Context, tx *store.Tx, in intent) error {
-	if w.cancelling || in.doubt {
+	if w.cancelling || in.doubt || w.errand != "" {
 		return nil
 	}
 	row, err := sqlc.New(tx).GetOnboarding(ctx, string(w.o.ID))
@@ -208,7 +208,12 @@ func place(name string) string {
 // onTenant and onThis name what an intent belongs to: a tenant outlives the
 // onboarding that makes it, so another one can go on with the same request.
 func (w *work) onTenant() string { return "tenant:" + w.o.Tenant }
-func (w *work) onThis() string   { return "onboarding:" + string(w.o.ID) }
+func (w *work) onThis() string {
+	if w.errand != "" {
+		return w.errand
+	}
+	return "onboarding:" + string(w.o.ID)
+}
 
 // stuck is an error that only a person can mend.
 func stuck(field, reason, remedy string) error { return fault.Field(field, reason, remedy) }

@@ -77,14 +77,15 @@ SELECT * FROM onboarding
 WHERE (CAST(sqlc.narg(state) AS TEXT) IS NULL OR state = sqlc.narg(state))
   AND (CAST(sqlc.narg(org) AS TEXT) IS NULL OR org = sqlc.narg(org))
   AND (NOT CAST(@only_open AS BOOLEAN) OR state IN ('running', 'waiting', 'stuck', 'cancelling'))
+  AND NOT imported
   AND (started_at < @before OR (started_at = @before AND id < @before_id))
 ORDER BY started_at DESC, id DESC LIMIT @batch;
 
 -- name: CountOnboardings :many
-SELECT state, COUNT(*) AS n FROM onboarding GROUP BY state;
+SELECT state, COUNT(*) AS n FROM onboarding WHERE NOT imported GROUP BY state;
 
 -- name: OpenOfAccount :many
-SELECT id, started_at, state, budget FROM onboarding WHERE account = @account AND state <> 'cancelled';
+SELECT id, started_at, state, budget, imported FROM onboarding WHERE account = @account AND state <> 'cancelled';
 
 -- name: StartedSince :one
 SELECT COUNT(*) FROM onboarding WHERE account = @account AND started_at >= @since;
@@ -179,3 +180,112 @@ VALUES (@id, @scope, @name, @request_id, @correlation, 'unknown', 0, @first_sent
 
 -- name: CountOpen :one
 SELECT COUNT(*) FROM onboarding WHERE state IN ('running', 'waiting', 'stuck', 'cancelling');
+
+-- name: TenantsAfter :many
+SELECT * FROM tenant WHERE azure_id <> '' AND id > @after ORDER BY id LIMIT @batch;
+
+-- name: TenantsOfDomain :many
+SELECT * FROM tenant WHERE domain = @domain AND azure_id = '' ORDER BY created_at DESC, id;
+
+-- name: ListedTenant :exec
+UPDATE tenant SET listed_at = @listed_at WHERE id = @id;
+
+-- name: AdoptTenant :exec
+INSERT INTO tenant (id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at)
+VALUES (@id, @org, @legal_entity, @domain, 'live', @stage, '', @account, @details, '', @azure_id, @born_at, '', @order_id, @plan, @first_by, '', '', '', '', '', 0, @created_at);
+
+-- name: ImportOnboarding :exec
+INSERT INTO onboarding (id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported)
+VALUES (@id, @provider, @org, '', '', @account, @tenant, @correlation, 'ready', 'ready', '', '', @name, @budget, '[]', @subscription, TRUE, '', FALSE, @at, @at, @at, 0, TRUE);
+
+-- name: ImportStep :exec
+INSERT INTO onboarding_step (onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at)
+VALUES (@onboarding, @seq, @name, 'skipped', 0, 0, '', '[]', 0, 0);
+
+-- name: RenameOnboarding :exec
+UPDATE onboarding SET name = @name, changed_at = @changed_at WHERE id = @id;
+
+-- name: OnboardingOfSubscription :one
+SELECT * FROM onboarding WHERE subscription = @subscription AND state <> 'cancelled' ORDER BY started_at DESC LIMIT 1;
+
+-- name: OfTenant :many
+SELECT * FROM onboarding WHERE tenant = @tenant ORDER BY started_at, id;
+
+-- name: SeeDifference :one
+INSERT INTO difference (id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, state, since, seen_at)
+VALUES (@id, @kind, @object, @org, @tenant, @azure_id, @title, @text, @proposal, @remedy, @body, @mark, 'open', @seen_at, @seen_at)
+ON CONFLICT (kind, object) DO UPDATE SET org = excluded.org, tenant = excluded.tenant, azure_id = excluded.azure_id, title = excluded.title, text = excluded.text,
+    proposal = excluded.proposal, remedy = excluded.remedy, body = excluded.body, mark = excluded.mark, seen_at = excluded.seen_at,
+    details = CASE WHEN difference.mark = excluded.mark THEN difference.details ELSE '' END,
+    sure = CASE WHEN difference.mark = excluded.mark THEN difference.sure ELSE FALSE END,
+    state = CASE WHEN difference.state = 'resolved' AND difference.ended_at >= @read_at THEN 'resolved'
+        WHEN difference.state = 'ignored' AND difference.mark = excluded.mark THEN 'ignored' ELSE 'open' END,
+    since = CASE WHEN difference.state = 'resolved' AND difference.ended_at < @read_at OR difference.state = 'ignored' AND difference.mark <> excluded.mark
+        THEN excluded.since ELSE difference.since END,
+    trouble = CASE WHEN difference.state = 'resolved' AND difference.ended_at < @read_at THEN '' ELSE difference.trouble END
+RETURNING *;
+
+-- name: GetDifference :one
+SELECT * FROM difference WHERE id = @id;
+
+-- name: LockDifference :one
+SELECT * FROM difference WHERE id = @id FOR UPDATE;
+
+-- name: DifferenceOf :one
+SELECT * FROM difference WHERE kind = @kind AND object = @object;
+
+-- name: ListDifferences :many
+SELECT * FROM difference
+WHERE (CAST(sqlc.narg(state) AS TEXT) IS NULL OR state = sqlc.narg(state))
+  AND (CAST(sqlc.narg(kind) AS TEXT) IS NULL OR kind = sqlc.narg(kind))
+  AND (NOT CAST(@only_sure AS BOOLEAN) OR sure)
+  AND (since > @after OR (since = @after AND id > @after_id))
+ORDER BY since, id LIMIT @batch;
+
+-- name: CountDifferences :many
+SELECT kind, state, COUNT(*) AS n, CAST(COALESCE(MIN(since), 0) AS BIGINT) AS oldest FROM difference WHERE state <> 'resolved' GROUP BY kind, state ORDER BY kind, state;
+
+-- name: CountDoing :one
+SELECT COUNT(*) FROM difference WHERE doing <> '' AND state <> 'resolved';
+
+-- name: UndetailedDifferences :many
+SELECT * FROM difference WHERE kind = 'customer' AND state <> 'resolved' AND tenant = '' AND details = '' AND id > @after ORDER BY id LIMIT @batch;
+
+-- name: DetailDifference :exec
+UPDATE difference SET details = @details, sure = @sure WHERE id = @id AND mark = @mark;
+
+-- name: TouchDifferences :exec
+UPDATE difference SET seen_at = @seen_at WHERE tenant = @tenant AND state <> 'resolved';
+
+-- name: GoneDifferences :execrows
+UPDATE difference SET state = 'resolved', ending = 'gone', reason = '', ended_by = 'system', ended_at = @now
+WHERE state <> 'resolved' AND seen_at < @before AND doing = '';
+
+-- name: SettleDifference :exec
+UPDATE difference SET state = @state, doing = @doing, doing_by = @doing_by, doing_at = @doing_at, to_org = @to_org, to_account = @to_account, next_at = @next_at,
+    tries = @tries, trouble = @trouble, ending = @ending, reason = @reason, ended_by = @ended_by, ended_at = @ended_at WHERE id = @id;
+
+-- name: DueDifferences :many
+SELECT * FROM difference WHERE doing <> '' AND next_at <= @now ORDER BY next_at, id LIMIT @batch;
+
+-- name: NextDifference :one
+SELECT CAST(COALESCE(MIN(next_at), 0) AS BIGINT) AS due FROM difference WHERE doing <> '';
+
+-- name: AddSweep :execrows
+INSERT INTO sweep (id, slot, phase, place, asked_by, note, started_at) VALUES (@id, @slot, 'list', '', @asked_by, '', @started_at) ON CONFLICT (slot) DO NOTHING;
+
+-- name: SweepIn :one
+SELECT * FROM sweep WHERE slot = @slot;
+
+-- name: GetSweep :one
+SELECT * FROM sweep WHERE id = @id;
+
+-- name: LastSweep :one
+SELECT * FROM sweep WHERE phase = 'done' ORDER BY started_at DESC, id DESC LIMIT 1;
+
+-- name: SaveSweep :exec
+UPDATE sweep SET slot = @slot, phase = @phase, place = @place, note = @note, customers = @customers, subscriptions = @subscriptions, found = @found, resolved = @resolved,
+    adopted = @adopted, unseen = @unseen, started_at = @started_at, ended_at = @ended_at WHERE id = @id;
+
+-- name: OldSweeps :exec
+DELETE FROM sweep WHERE phase = 'done' AND ended_at < @before;

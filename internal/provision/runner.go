@@ -39,6 +39,8 @@ const (
 	JobAsk     = "ask"     // key: id of the question
 	JobSign    = "sign"    // key: provider id; waits for the second signatory
 	JobTidy    = "tidy"    // key: ""; forgets what has had its time
+	JobSweep   = "sides"   // key: ""; compares both sides every hour ("sweep" erases old sessions)
+	JobFix     = "fix"     // key: ""; carries out what is done about differences
 )
 
 // Runner takes onboardings through their steps.
@@ -113,6 +115,8 @@ func New(p Parts) *Runner {
 		r.jobs.Urgent(JobAsk)
 		r.jobs.Handle(JobSign, r.awaitSignature)
 		r.jobs.Handle(JobTidy, r.tidy)
+		r.jobs.Handle(JobSweep, r.sweep)
+		r.jobs.Handle(JobFix, r.fix)
 	}
 	return r
 }
@@ -126,7 +130,8 @@ type work struct {
 	t          Tenant
 	s          StepRecord
 	cancelling bool
-	moved      *bool // something was confirmed in this run of the job
+	errand     string // scope of the intents of a fix; "" in a step
+	moved      *bool  // something was confirmed in this run of the job
 
 	sending atomic.Value // string: the intent whose request is on its way, for the crash tests
 }

@@ -202,6 +202,9 @@ func IsUnique(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "23505"
 }
 
+// IsNone tells whether a query for one row found none.
+func IsNone(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
 // Found turns sql.ErrNoRows into a NotFound with these words.
 func Found(err error, format string, args ...any) error {
 	if errors.Is(err, sql.ErrNoRows) {

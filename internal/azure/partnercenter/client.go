@@ -43,6 +43,26 @@ type LinkHeader struct {
 	Value string `json:"value"`
 }
 
+// mark tells one link from another.
+func (l Link) mark() string {
+	mark := l.URI
+	for _, h := range l.Headers {
+		mark += "\n" + h.Key + ":" + h.Value
+	}
+	return mark
+}
+
+// header is what the call to the link must carry; who calls is ours to say.
+func (l Link) header() http.Header {
+	all := http.Header{}
+	for _, h := range l.Headers {
+		if !strings.EqualFold(h.Key, "Authorization") {
+			all.Set(h.Key, h.Value)
+		}
+	}
+	return all
+}
+
 // Links of a resource by name: self, next, previous, sku, subscription, …
 type Links map[string]Link
 
@@ -160,22 +180,14 @@ func pages[T any](ctx context.Context, c *Client, as azure.Identity, group, cust
 			if !ok {
 				return
 			}
-			mark := next.URI
-			for _, h := range next.Headers {
-				mark += "\n" + h.Key + ":" + h.Value
-			}
+			mark := next.mark()
 			if seen[mark] {
 				var zero T
 				yield(zero, fault.New(fault.Unavailable, "Microsoft Partner Center gave the same page twice in a list"))
 				return
 			}
 			seen[mark] = true
-			call.Path, call.Query, call.Header = follow(next.URI), nil, http.Header{}
-			for _, h := range next.Headers {
-				if !strings.EqualFold(h.Key, "Authorization") {
-					call.Header.Set(h.Key, h.Value)
-				}
-			}
+			call.Path, call.Query, call.Header = follow(next.URI), nil, next.header()
 		}
 	}
 }

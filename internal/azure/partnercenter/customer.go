@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"causeway/internal/azure"
+	"causeway/internal/fault"
 )
 
 // Relationship of a customer to the partner.
@@ -122,6 +123,33 @@ func (c *Client) Customers(ctx context.Context, query CustomerQuery) iter.Seq2[C
 		return failed[Customer](err)
 	}
 	return pages[Customer](ctx, c, azure.AppOnly, "customers", "", "/v1/customers", q)
+}
+
+// CustomersFrom reads one page of the customers: the first, or the one that a
+// link of the page before leads to. A nil link ends the list. The link can be
+// kept, so that a long list goes on after a pause.
+// https://learn.microsoft.com/partner-center/developer/get-a-list-of-customers
+func (c *Client) CustomersFrom(ctx context.Context, size int, from *Link) ([]Customer, *Link, error) {
+	call := azure.Call{
+		Service: azure.PartnerCenter, As: azure.AppOnly, Group: "customers", Method: http.MethodGet, Path: "/v1/customers",
+		Query: url.Values{"size": {strconv.Itoa(size)}},
+	}
+	if from != nil {
+		call.Path, call.Query, call.Header = follow(from.URI), nil, from.header()
+	}
+	var page Collection[Customer]
+	call.Out = &page
+	if _, err := c.pipe.Do(ctx, call); err != nil {
+		return nil, nil, err
+	}
+	next, ok := page.Links["next"]
+	if !ok {
+		return page.Items, nil, nil
+	}
+	if from != nil && next.mark() == from.mark() {
+		return nil, nil, fault.New(fault.Unavailable, "Microsoft Partner Center gave the same page twice in a list")
+	}
+	return page.Items, &next, nil
 }
 
 // CustomersByDomain finds customers whose domain begins with a text. Only the

@@ -289,6 +289,27 @@ func (q *Queries) DropAssociation(ctx context.Context, id string) error {
 	return err
 }
 
+const dropGrant = `-- name: DropGrant :exec
+DELETE FROM access_grant WHERE provider = $1 AND scope = $2 AND principal = $3 AND role = $4
+`
+
+type DropGrantParams struct {
+	Provider  string
+	Scope     string
+	Principal string
+	Role      string
+}
+
+func (q *Queries) DropGrant(ctx context.Context, arg DropGrantParams) error {
+	_, err := q.db.ExecContext(ctx, dropGrant,
+		arg.Provider,
+		arg.Scope,
+		arg.Principal,
+		arg.Role,
+	)
+	return err
+}
+
 const dropProvider = `-- name: DropProvider :execrows
 DELETE FROM provider WHERE id = $1 AND state = 'draft'
 `
@@ -312,6 +333,38 @@ type EndAssociationParams struct {
 
 func (q *Queries) EndAssociation(ctx context.Context, arg EndAssociationParams) error {
 	_, err := q.db.ExecContext(ctx, endAssociation, arg.ToDay, arg.ID)
+	return err
+}
+
+const fillAssociation = `-- name: FillAssociation :exec
+INSERT INTO association (id, tenant, entitlement, account, org, provider, from_day, to_day, state, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'confirmed', $9)
+`
+
+type FillAssociationParams struct {
+	ID          string
+	Tenant      string
+	Entitlement string
+	Account     string
+	Org         string
+	Provider    string
+	FromDay     string
+	ToDay       string
+	MadeAt      int64
+}
+
+func (q *Queries) FillAssociation(ctx context.Context, arg FillAssociationParams) error {
+	_, err := q.db.ExecContext(ctx, fillAssociation,
+		arg.ID,
+		arg.Tenant,
+		arg.Entitlement,
+		arg.Account,
+		arg.Org,
+		arg.Provider,
+		arg.FromDay,
+		arg.ToDay,
+		arg.MadeAt,
+	)
 	return err
 }
 

@@ -15,6 +15,38 @@ type Ask struct {
 	AnsweredAt int64
 }
 
+type Difference struct {
+	ID        string
+	Kind      string
+	Object    string
+	Org       string
+	Tenant    string
+	AzureID   string
+	Title     string
+	Text      string
+	Proposal  string
+	Remedy    string
+	Body      string
+	Mark      string
+	Details   string
+	Sure      bool
+	State     string
+	Doing     string
+	DoingBy   string
+	DoingAt   int64
+	ToOrg     string
+	ToAccount string
+	NextAt    int64
+	Tries     int64
+	Trouble   string
+	Ending    string
+	Reason    string
+	EndedBy   string
+	Since     int64
+	SeenAt    int64
+	EndedAt   int64
+}
+
 type Draft struct {
 	Provider  string
 	Body      string
@@ -73,6 +105,7 @@ type Onboarding struct {
 	ChangedAt    int64
 	FinishedAt   int64
 	StuckAt      int64
+	Imported     bool
 }
 
 type OnboardingStep struct {
@@ -87,6 +120,23 @@ type OnboardingStep struct {
 	Asked      int64
 	NextAt     int64
 	Held       int64
+}
+
+type Sweep struct {
+	ID            string
+	Slot          string
+	Phase         string
+	Place         string
+	AskedBy       string
+	Note          string
+	Customers     int64
+	Subscriptions int64
+	Found         int64
+	Resolved      int64
+	Adopted       int64
+	Unseen        int64
+	StartedAt     int64
+	EndedAt       int64
 }
 
 type Tenant struct {
@@ -113,4 +163,5 @@ type Tenant struct {
 	Credentials      string
 	CredentialsUntil int64
 	CreatedAt        int64
+	ListedAt         int64
 }

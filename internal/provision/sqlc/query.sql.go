@@ -218,6 +218,30 @@ func (q *Queries) AddStep(ctx context.Context, arg AddStepParams) error {
 	return err
 }
 
+const addSweep = `-- name: AddSweep :execrows
+INSERT INTO sweep (id, slot, phase, place, asked_by, note, started_at) VALUES ($1, $2, 'list', '', $3, '', $4) ON CONFLICT (slot) DO NOTHING
+`
+
+type AddSweepParams struct {
+	ID        string
+	Slot      string
+	AskedBy   string
+	StartedAt int64
+}
+
+func (q *Queries) AddSweep(ctx context.Context, arg AddSweepParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, addSweep,
+		arg.ID,
+		arg.Slot,
+		arg.AskedBy,
+		arg.StartedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const addTenant = `-- name: AddTenant :exec
 INSERT INTO tenant (id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at)
 VALUES ($1, $2, $3, $4, 'intended', '', '', $5, $6, $7, '', 0, '', '', '', '', '', '', '', '', '', 0, $8)
@@ -243,6 +267,46 @@ func (q *Queries) AddTenant(ctx context.Context, arg AddTenantParams) error {
 		arg.Account,
 		arg.Details,
 		arg.Attestation,
+		arg.CreatedAt,
+	)
+	return err
+}
+
+const adoptTenant = `-- name: AdoptTenant :exec
+INSERT INTO tenant (id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at)
+VALUES ($1, $2, $3, $4, 'live', $5, '', $6, $7, '', $8, $9, '', $10, $11, $12, '', '', '', '', '', 0, $13)
+`
+
+type AdoptTenantParams struct {
+	ID          string
+	Org         string
+	LegalEntity string
+	Domain      string
+	Stage       string
+	Account     string
+	Details     string
+	AzureID     string
+	BornAt      int64
+	OrderID     string
+	Plan        string
+	FirstBy     string
+	CreatedAt   int64
+}
+
+func (q *Queries) AdoptTenant(ctx context.Context, arg AdoptTenantParams) error {
+	_, err := q.db.ExecContext(ctx, adoptTenant,
+		arg.ID,
+		arg.Org,
+		arg.LegalEntity,
+		arg.Domain,
+		arg.Stage,
+		arg.Account,
+		arg.Details,
+		arg.AzureID,
+		arg.BornAt,
+		arg.OrderID,
+		arg.Plan,
+		arg.FirstBy,
 		arg.CreatedAt,
 	)
 	return err
@@ -304,8 +368,58 @@ func (q *Queries) ClaimFirst(ctx context.Context, arg ClaimFirstParams) (int64, 
 	return result.RowsAffected()
 }
 
+const countDifferences = `-- name: CountDifferences :many
+SELECT kind, state, COUNT(*) AS n, CAST(COALESCE(MIN(since), 0) AS BIGINT) AS oldest FROM difference WHERE state <> 'resolved' GROUP BY kind, state ORDER BY kind, state
+`
+
+type CountDifferencesRow struct {
+	Kind   string
+	State  string
+	N      int64
+	Oldest int64
+}
+
+func (q *Queries) CountDifferences(ctx context.Context) ([]CountDifferencesRow, error) {
+	rows, err := q.db.QueryContext(ctx, countDifferences)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountDifferencesRow
+	for rows.Next() {
+		var i CountDifferencesRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.State,
+			&i.N,
+			&i.Oldest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countDoing = `-- name: CountDoing :one
+SELECT COUNT(*) FROM difference WHERE doing <> '' AND state <> 'resolved'
+`
+
+func (q *Queries) CountDoing(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countDoing)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countOnboardings = `-- name: CountOnboardings :many
-SELECT state, COUNT(*) AS n FROM onboarding GROUP BY state
+SELECT state, COUNT(*) AS n FROM onboarding WHERE NOT imported GROUP BY state
 `
 
 type CountOnboardingsRow struct {
@@ -345,6 +459,73 @@ func (q *Queries) CountOpen(ctx context.Context) (int64, error) {
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const detailDifference = `-- name: DetailDifference :exec
+UPDATE difference SET details = $1, sure = $2 WHERE id = $3 AND mark = $4
+`
+
+type DetailDifferenceParams struct {
+	Details string
+	Sure    bool
+	ID      string
+	Mark    string
+}
+
+func (q *Queries) DetailDifference(ctx context.Context, arg DetailDifferenceParams) error {
+	_, err := q.db.ExecContext(ctx, detailDifference,
+		arg.Details,
+		arg.Sure,
+		arg.ID,
+		arg.Mark,
+	)
+	return err
+}
+
+const differenceOf = `-- name: DifferenceOf :one
+SELECT id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, details, sure, state, doing, doing_by, doing_at, to_org, to_account, next_at, tries, trouble, ending, reason, ended_by, since, seen_at, ended_at FROM difference WHERE kind = $1 AND object = $2
+`
+
+type DifferenceOfParams struct {
+	Kind   string
+	Object string
+}
+
+func (q *Queries) DifferenceOf(ctx context.Context, arg DifferenceOfParams) (Difference, error) {
+	row := q.db.QueryRowContext(ctx, differenceOf, arg.Kind, arg.Object)
+	var i Difference
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Object,
+		&i.Org,
+		&i.Tenant,
+		&i.AzureID,
+		&i.Title,
+		&i.Text,
+		&i.Proposal,
+		&i.Remedy,
+		&i.Body,
+		&i.Mark,
+		&i.Details,
+		&i.Sure,
+		&i.State,
+		&i.Doing,
+		&i.DoingBy,
+		&i.DoingAt,
+		&i.ToOrg,
+		&i.ToAccount,
+		&i.NextAt,
+		&i.Tries,
+		&i.Trouble,
+		&i.Ending,
+		&i.Reason,
+		&i.EndedBy,
+		&i.Since,
+		&i.SeenAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
 const doubtIntents = `-- name: DoubtIntents :execrows
@@ -415,6 +596,68 @@ type DropIntentParams struct {
 func (q *Queries) DropIntent(ctx context.Context, arg DropIntentParams) error {
 	_, err := q.db.ExecContext(ctx, dropIntent, arg.Scope, arg.Name)
 	return err
+}
+
+const dueDifferences = `-- name: DueDifferences :many
+SELECT id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, details, sure, state, doing, doing_by, doing_at, to_org, to_account, next_at, tries, trouble, ending, reason, ended_by, since, seen_at, ended_at FROM difference WHERE doing <> '' AND next_at <= $1 ORDER BY next_at, id LIMIT $2
+`
+
+type DueDifferencesParams struct {
+	Now   int64
+	Batch int32
+}
+
+func (q *Queries) DueDifferences(ctx context.Context, arg DueDifferencesParams) ([]Difference, error) {
+	rows, err := q.db.QueryContext(ctx, dueDifferences, arg.Now, arg.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Difference
+	for rows.Next() {
+		var i Difference
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Object,
+			&i.Org,
+			&i.Tenant,
+			&i.AzureID,
+			&i.Title,
+			&i.Text,
+			&i.Proposal,
+			&i.Remedy,
+			&i.Body,
+			&i.Mark,
+			&i.Details,
+			&i.Sure,
+			&i.State,
+			&i.Doing,
+			&i.DoingBy,
+			&i.DoingAt,
+			&i.ToOrg,
+			&i.ToAccount,
+			&i.NextAt,
+			&i.Tries,
+			&i.Trouble,
+			&i.Ending,
+			&i.Reason,
+			&i.EndedBy,
+			&i.Since,
+			&i.SeenAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const durations = `-- name: Durations :many
@@ -535,6 +778,47 @@ func (q *Queries) GetAsk(ctx context.Context, id string) (Ask, error) {
 	return i, err
 }
 
+const getDifference = `-- name: GetDifference :one
+SELECT id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, details, sure, state, doing, doing_by, doing_at, to_org, to_account, next_at, tries, trouble, ending, reason, ended_by, since, seen_at, ended_at FROM difference WHERE id = $1
+`
+
+func (q *Queries) GetDifference(ctx context.Context, id string) (Difference, error) {
+	row := q.db.QueryRowContext(ctx, getDifference, id)
+	var i Difference
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Object,
+		&i.Org,
+		&i.Tenant,
+		&i.AzureID,
+		&i.Title,
+		&i.Text,
+		&i.Proposal,
+		&i.Remedy,
+		&i.Body,
+		&i.Mark,
+		&i.Details,
+		&i.Sure,
+		&i.State,
+		&i.Doing,
+		&i.DoingBy,
+		&i.DoingAt,
+		&i.ToOrg,
+		&i.ToAccount,
+		&i.NextAt,
+		&i.Tries,
+		&i.Trouble,
+		&i.Ending,
+		&i.Reason,
+		&i.EndedBy,
+		&i.Since,
+		&i.SeenAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
 const getDraft = `-- name: GetDraft :one
 SELECT provider, body, version, updated_at, keep_until, begun_at FROM draft WHERE provider = $1
 `
@@ -582,7 +866,7 @@ func (q *Queries) GetIntent(ctx context.Context, arg GetIntentParams) (Intent, e
 }
 
 const getOnboarding = `-- name: GetOnboarding :one
-SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at FROM onboarding WHERE id = $1
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported FROM onboarding WHERE id = $1
 `
 
 func (q *Queries) GetOnboarding(ctx context.Context, id string) (Onboarding, error) {
@@ -612,12 +896,39 @@ func (q *Queries) GetOnboarding(ctx context.Context, id string) (Onboarding, err
 		&i.ChangedAt,
 		&i.FinishedAt,
 		&i.StuckAt,
+		&i.Imported,
+	)
+	return i, err
+}
+
+const getSweep = `-- name: GetSweep :one
+SELECT id, slot, phase, place, asked_by, note, customers, subscriptions, found, resolved, adopted, unseen, started_at, ended_at FROM sweep WHERE id = $1
+`
+
+func (q *Queries) GetSweep(ctx context.Context, id string) (Sweep, error) {
+	row := q.db.QueryRowContext(ctx, getSweep, id)
+	var i Sweep
+	err := row.Scan(
+		&i.ID,
+		&i.Slot,
+		&i.Phase,
+		&i.Place,
+		&i.AskedBy,
+		&i.Note,
+		&i.Customers,
+		&i.Subscriptions,
+		&i.Found,
+		&i.Resolved,
+		&i.Adopted,
+		&i.Unseen,
+		&i.StartedAt,
+		&i.EndedAt,
 	)
 	return i, err
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE id = $1
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE id = $1
 `
 
 func (q *Queries) GetTenant(ctx context.Context, id string) (Tenant, error) {
@@ -647,8 +958,27 @@ func (q *Queries) GetTenant(ctx context.Context, id string) (Tenant, error) {
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
+		&i.ListedAt,
 	)
 	return i, err
+}
+
+const goneDifferences = `-- name: GoneDifferences :execrows
+UPDATE difference SET state = 'resolved', ending = 'gone', reason = '', ended_by = 'system', ended_at = $1
+WHERE state <> 'resolved' AND seen_at < $2 AND doing = ''
+`
+
+type GoneDifferencesParams struct {
+	Now    int64
+	Before int64
+}
+
+func (q *Queries) GoneDifferences(ctx context.Context, arg GoneDifferencesParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, goneDifferences, arg.Now, arg.Before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const holdTenant = `-- name: HoldTenant :execrows
@@ -666,6 +996,56 @@ func (q *Queries) HoldTenant(ctx context.Context, arg HoldTenantParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const importOnboarding = `-- name: ImportOnboarding :exec
+INSERT INTO onboarding (id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported)
+VALUES ($1, $2, $3, '', '', $4, $5, $6, 'ready', 'ready', '', '', $7, $8, '[]', $9, TRUE, '', FALSE, $10, $10, $10, 0, TRUE)
+`
+
+type ImportOnboardingParams struct {
+	ID           string
+	Provider     string
+	Org          string
+	Account      string
+	Tenant       string
+	Correlation  string
+	Name         string
+	Budget       string
+	Subscription string
+	At           int64
+}
+
+func (q *Queries) ImportOnboarding(ctx context.Context, arg ImportOnboardingParams) error {
+	_, err := q.db.ExecContext(ctx, importOnboarding,
+		arg.ID,
+		arg.Provider,
+		arg.Org,
+		arg.Account,
+		arg.Tenant,
+		arg.Correlation,
+		arg.Name,
+		arg.Budget,
+		arg.Subscription,
+		arg.At,
+	)
+	return err
+}
+
+const importStep = `-- name: ImportStep :exec
+INSERT INTO onboarding_step (onboarding, seq, name, state, started_at, finished_at, note, facts, asked, next_at)
+VALUES ($1, $2, $3, 'skipped', 0, 0, '', '[]', 0, 0)
+`
+
+type ImportStepParams struct {
+	Onboarding string
+	Seq        int64
+	Name       string
+}
+
+func (q *Queries) ImportStep(ctx context.Context, arg ImportStepParams) error {
+	_, err := q.db.ExecContext(ctx, importStep, arg.Onboarding, arg.Seq, arg.Name)
+	return err
 }
 
 const intents = `-- name: Intents :many
@@ -707,11 +1087,116 @@ func (q *Queries) Intents(ctx context.Context, scope string) ([]Intent, error) {
 	return items, nil
 }
 
+const lastSweep = `-- name: LastSweep :one
+SELECT id, slot, phase, place, asked_by, note, customers, subscriptions, found, resolved, adopted, unseen, started_at, ended_at FROM sweep WHERE phase = 'done' ORDER BY started_at DESC, id DESC LIMIT 1
+`
+
+func (q *Queries) LastSweep(ctx context.Context) (Sweep, error) {
+	row := q.db.QueryRowContext(ctx, lastSweep)
+	var i Sweep
+	err := row.Scan(
+		&i.ID,
+		&i.Slot,
+		&i.Phase,
+		&i.Place,
+		&i.AskedBy,
+		&i.Note,
+		&i.Customers,
+		&i.Subscriptions,
+		&i.Found,
+		&i.Resolved,
+		&i.Adopted,
+		&i.Unseen,
+		&i.StartedAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
+const listDifferences = `-- name: ListDifferences :many
+SELECT id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, details, sure, state, doing, doing_by, doing_at, to_org, to_account, next_at, tries, trouble, ending, reason, ended_by, since, seen_at, ended_at FROM difference
+WHERE (CAST($1 AS TEXT) IS NULL OR state = $1)
+  AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
+  AND (NOT CAST($3 AS BOOLEAN) OR sure)
+  AND (since > $4 OR (since = $4 AND id > $5))
+ORDER BY since, id LIMIT $6
+`
+
+type ListDifferencesParams struct {
+	State    sql.NullString
+	Kind     sql.NullString
+	OnlySure bool
+	After    int64
+	AfterID  string
+	Batch    int32
+}
+
+func (q *Queries) ListDifferences(ctx context.Context, arg ListDifferencesParams) ([]Difference, error) {
+	rows, err := q.db.QueryContext(ctx, listDifferences,
+		arg.State,
+		arg.Kind,
+		arg.OnlySure,
+		arg.After,
+		arg.AfterID,
+		arg.Batch,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Difference
+	for rows.Next() {
+		var i Difference
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Object,
+			&i.Org,
+			&i.Tenant,
+			&i.AzureID,
+			&i.Title,
+			&i.Text,
+			&i.Proposal,
+			&i.Remedy,
+			&i.Body,
+			&i.Mark,
+			&i.Details,
+			&i.Sure,
+			&i.State,
+			&i.Doing,
+			&i.DoingBy,
+			&i.DoingAt,
+			&i.ToOrg,
+			&i.ToAccount,
+			&i.NextAt,
+			&i.Tries,
+			&i.Trouble,
+			&i.Ending,
+			&i.Reason,
+			&i.EndedBy,
+			&i.Since,
+			&i.SeenAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listOnboardings = `-- name: ListOnboardings :many
-SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at FROM onboarding
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported FROM onboarding
 WHERE (CAST($1 AS TEXT) IS NULL OR state = $1)
   AND (CAST($2 AS TEXT) IS NULL OR org = $2)
   AND (NOT CAST($3 AS BOOLEAN) OR state IN ('running', 'waiting', 'stuck', 'cancelling'))
+  AND NOT imported
   AND (started_at < $4 OR (started_at = $4 AND id < $5))
 ORDER BY started_at DESC, id DESC LIMIT $6
 `
@@ -765,6 +1250,7 @@ func (q *Queries) ListOnboardings(ctx context.Context, arg ListOnboardingsParams
 			&i.ChangedAt,
 			&i.FinishedAt,
 			&i.StuckAt,
+			&i.Imported,
 		); err != nil {
 			return nil, err
 		}
@@ -779,8 +1265,22 @@ func (q *Queries) ListOnboardings(ctx context.Context, arg ListOnboardingsParams
 	return items, nil
 }
 
+const listedTenant = `-- name: ListedTenant :exec
+UPDATE tenant SET listed_at = $1 WHERE id = $2
+`
+
+type ListedTenantParams struct {
+	ListedAt int64
+	ID       string
+}
+
+func (q *Queries) ListedTenant(ctx context.Context, arg ListedTenantParams) error {
+	_, err := q.db.ExecContext(ctx, listedTenant, arg.ListedAt, arg.ID)
+	return err
+}
+
 const liveTenants = `-- name: LiveTenants :many
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE azure_id <> '' ORDER BY created_at, id
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE azure_id <> '' ORDER BY created_at, id
 `
 
 func (q *Queries) LiveTenants(ctx context.Context) ([]Tenant, error) {
@@ -816,6 +1316,7 @@ func (q *Queries) LiveTenants(ctx context.Context) ([]Tenant, error) {
 			&i.Credentials,
 			&i.CredentialsUntil,
 			&i.CreatedAt,
+			&i.ListedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -828,6 +1329,47 @@ func (q *Queries) LiveTenants(ctx context.Context) ([]Tenant, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockDifference = `-- name: LockDifference :one
+SELECT id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, details, sure, state, doing, doing_by, doing_at, to_org, to_account, next_at, tries, trouble, ending, reason, ended_by, since, seen_at, ended_at FROM difference WHERE id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockDifference(ctx context.Context, id string) (Difference, error) {
+	row := q.db.QueryRowContext(ctx, lockDifference, id)
+	var i Difference
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Object,
+		&i.Org,
+		&i.Tenant,
+		&i.AzureID,
+		&i.Title,
+		&i.Text,
+		&i.Proposal,
+		&i.Remedy,
+		&i.Body,
+		&i.Mark,
+		&i.Details,
+		&i.Sure,
+		&i.State,
+		&i.Doing,
+		&i.DoingBy,
+		&i.DoingAt,
+		&i.ToOrg,
+		&i.ToAccount,
+		&i.NextAt,
+		&i.Tries,
+		&i.Trouble,
+		&i.Ending,
+		&i.Reason,
+		&i.EndedBy,
+		&i.Since,
+		&i.SeenAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
 const lockIntent = `-- name: LockIntent :one
@@ -859,7 +1401,7 @@ func (q *Queries) LockIntent(ctx context.Context, arg LockIntentParams) (Intent,
 }
 
 const lockOnboarding = `-- name: LockOnboarding :one
-SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at FROM onboarding WHERE id = $1 FOR UPDATE
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported FROM onboarding WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockOnboarding(ctx context.Context, id string) (Onboarding, error) {
@@ -889,6 +1431,7 @@ func (q *Queries) LockOnboarding(ctx context.Context, id string) (Onboarding, er
 		&i.ChangedAt,
 		&i.FinishedAt,
 		&i.StuckAt,
+		&i.Imported,
 	)
 	return i, err
 }
@@ -922,7 +1465,7 @@ func (q *Queries) LockStep(ctx context.Context, arg LockStepParams) (OnboardingS
 }
 
 const lockTenant = `-- name: LockTenant :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE id = $1 FOR UPDATE
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockTenant(ctx context.Context, id string) (Tenant, error) {
@@ -952,6 +1495,7 @@ func (q *Queries) LockTenant(ctx context.Context, id string) (Tenant, error) {
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
+		&i.ListedAt,
 	)
 	return i, err
 }
@@ -969,6 +1513,69 @@ type MoveOnboardingParams struct {
 func (q *Queries) MoveOnboarding(ctx context.Context, arg MoveOnboardingParams) error {
 	_, err := q.db.ExecContext(ctx, moveOnboarding, arg.Account, arg.ChangedAt, arg.ID)
 	return err
+}
+
+const nextDifference = `-- name: NextDifference :one
+SELECT CAST(COALESCE(MIN(next_at), 0) AS BIGINT) AS due FROM difference WHERE doing <> ''
+`
+
+func (q *Queries) NextDifference(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextDifference)
+	var due int64
+	err := row.Scan(&due)
+	return due, err
+}
+
+const ofTenant = `-- name: OfTenant :many
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported FROM onboarding WHERE tenant = $1 ORDER BY started_at, id
+`
+
+func (q *Queries) OfTenant(ctx context.Context, tenant string) ([]Onboarding, error) {
+	rows, err := q.db.QueryContext(ctx, ofTenant, tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Onboarding
+	for rows.Next() {
+		var i Onboarding
+		if err := rows.Scan(
+			&i.ID,
+			&i.Provider,
+			&i.Org,
+			&i.Person,
+			&i.Login,
+			&i.Account,
+			&i.Tenant,
+			&i.Correlation,
+			&i.State,
+			&i.Step,
+			&i.Refusal,
+			&i.CancelBy,
+			&i.Name,
+			&i.Budget,
+			&i.Verdict,
+			&i.Subscription,
+			&i.AliasUsed,
+			&i.Receipt,
+			&i.MailMe,
+			&i.StartedAt,
+			&i.ChangedAt,
+			&i.FinishedAt,
+			&i.StuckAt,
+			&i.Imported,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const oldDrafts = `-- name: OldDrafts :many
@@ -998,8 +1605,17 @@ func (q *Queries) OldDrafts(ctx context.Context, now int64) ([]string, error) {
 	return items, nil
 }
 
+const oldSweeps = `-- name: OldSweeps :exec
+DELETE FROM sweep WHERE phase = 'done' AND ended_at < $1
+`
+
+func (q *Queries) OldSweeps(ctx context.Context, before int64) error {
+	_, err := q.db.ExecContext(ctx, oldSweeps, before)
+	return err
+}
+
 const onboardingOf = `-- name: OnboardingOf :one
-SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at FROM onboarding WHERE provider = $1
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported FROM onboarding WHERE provider = $1
 `
 
 func (q *Queries) OnboardingOf(ctx context.Context, provider string) (Onboarding, error) {
@@ -1029,12 +1645,49 @@ func (q *Queries) OnboardingOf(ctx context.Context, provider string) (Onboarding
 		&i.ChangedAt,
 		&i.FinishedAt,
 		&i.StuckAt,
+		&i.Imported,
+	)
+	return i, err
+}
+
+const onboardingOfSubscription = `-- name: OnboardingOfSubscription :one
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported FROM onboarding WHERE subscription = $1 AND state <> 'cancelled' ORDER BY started_at DESC LIMIT 1
+`
+
+func (q *Queries) OnboardingOfSubscription(ctx context.Context, subscription string) (Onboarding, error) {
+	row := q.db.QueryRowContext(ctx, onboardingOfSubscription, subscription)
+	var i Onboarding
+	err := row.Scan(
+		&i.ID,
+		&i.Provider,
+		&i.Org,
+		&i.Person,
+		&i.Login,
+		&i.Account,
+		&i.Tenant,
+		&i.Correlation,
+		&i.State,
+		&i.Step,
+		&i.Refusal,
+		&i.CancelBy,
+		&i.Name,
+		&i.Budget,
+		&i.Verdict,
+		&i.Subscription,
+		&i.AliasUsed,
+		&i.Receipt,
+		&i.MailMe,
+		&i.StartedAt,
+		&i.ChangedAt,
+		&i.FinishedAt,
+		&i.StuckAt,
+		&i.Imported,
 	)
 	return i, err
 }
 
 const openOfAccount = `-- name: OpenOfAccount :many
-SELECT id, started_at, state, budget FROM onboarding WHERE account = $1 AND state <> 'cancelled'
+SELECT id, started_at, state, budget, imported FROM onboarding WHERE account = $1 AND state <> 'cancelled'
 `
 
 type OpenOfAccountRow struct {
@@ -1042,6 +1695,7 @@ type OpenOfAccountRow struct {
 	StartedAt int64
 	State     string
 	Budget    string
+	Imported  bool
 }
 
 func (q *Queries) OpenOfAccount(ctx context.Context, account string) ([]OpenOfAccountRow, error) {
@@ -1058,6 +1712,7 @@ func (q *Queries) OpenOfAccount(ctx context.Context, account string) ([]OpenOfAc
 			&i.StartedAt,
 			&i.State,
 			&i.Budget,
+			&i.Imported,
 		); err != nil {
 			return nil, err
 		}
@@ -1073,7 +1728,7 @@ func (q *Queries) OpenOfAccount(ctx context.Context, account string) ([]OpenOfAc
 }
 
 const othersOnTenant = `-- name: OthersOnTenant :many
-SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at FROM onboarding WHERE tenant = $1 AND id <> $2 AND state <> 'cancelled' ORDER BY started_at
+SELECT id, provider, org, person, login, account, tenant, correlation, state, step, refusal, cancel_by, name, budget, verdict, subscription, alias_used, receipt, mail_me, started_at, changed_at, finished_at, stuck_at, imported FROM onboarding WHERE tenant = $1 AND id <> $2 AND state <> 'cancelled' ORDER BY started_at
 `
 
 type OthersOnTenantParams struct {
@@ -1114,6 +1769,7 @@ func (q *Queries) OthersOnTenant(ctx context.Context, arg OthersOnTenantParams) 
 			&i.ChangedAt,
 			&i.FinishedAt,
 			&i.StuckAt,
+			&i.Imported,
 		); err != nil {
 			return nil, err
 		}
@@ -1134,6 +1790,21 @@ DELETE FROM ask WHERE asked_at < $1
 
 func (q *Queries) PurgeAsks(ctx context.Context, before int64) error {
 	_, err := q.db.ExecContext(ctx, purgeAsks, before)
+	return err
+}
+
+const renameOnboarding = `-- name: RenameOnboarding :exec
+UPDATE onboarding SET name = $1, changed_at = $2 WHERE id = $3
+`
+
+type RenameOnboardingParams struct {
+	Name      string
+	ChangedAt int64
+	ID        string
+}
+
+func (q *Queries) RenameOnboarding(ctx context.Context, arg RenameOnboardingParams) error {
+	_, err := q.db.ExecContext(ctx, renameOnboarding, arg.Name, arg.ChangedAt, arg.ID)
 	return err
 }
 
@@ -1275,6 +1946,46 @@ func (q *Queries) SaveStep(ctx context.Context, arg SaveStepParams) error {
 	return err
 }
 
+const saveSweep = `-- name: SaveSweep :exec
+UPDATE sweep SET slot = $1, phase = $2, place = $3, note = $4, customers = $5, subscriptions = $6, found = $7, resolved = $8,
+    adopted = $9, unseen = $10, started_at = $11, ended_at = $12 WHERE id = $13
+`
+
+type SaveSweepParams struct {
+	Slot          string
+	Phase         string
+	Place         string
+	Note          string
+	Customers     int64
+	Subscriptions int64
+	Found         int64
+	Resolved      int64
+	Adopted       int64
+	Unseen        int64
+	StartedAt     int64
+	EndedAt       int64
+	ID            string
+}
+
+func (q *Queries) SaveSweep(ctx context.Context, arg SaveSweepParams) error {
+	_, err := q.db.ExecContext(ctx, saveSweep,
+		arg.Slot,
+		arg.Phase,
+		arg.Place,
+		arg.Note,
+		arg.Customers,
+		arg.Subscriptions,
+		arg.Found,
+		arg.Resolved,
+		arg.Adopted,
+		arg.Unseen,
+		arg.StartedAt,
+		arg.EndedAt,
+		arg.ID,
+	)
+	return err
+}
+
 const saveTenant = `-- name: SaveTenant :exec
 UPDATE tenant SET domain = $1, state = $2, stage = $3, details = $4, attestation = $5, azure_id = $6, born_at = $7, cart = $8,
     order_id = $9, plan = $10, first_by = $11, relationship = $12, principal = $13,
@@ -1322,6 +2033,132 @@ func (q *Queries) SaveTenant(ctx context.Context, arg SaveTenantParams) error {
 		arg.AdminObject,
 		arg.Credentials,
 		arg.CredentialsUntil,
+		arg.ID,
+	)
+	return err
+}
+
+const seeDifference = `-- name: SeeDifference :one
+INSERT INTO difference (id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, state, since, seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', $13, $13)
+ON CONFLICT (kind, object) DO UPDATE SET org = excluded.org, tenant = excluded.tenant, azure_id = excluded.azure_id, title = excluded.title, text = excluded.text,
+    proposal = excluded.proposal, remedy = excluded.remedy, body = excluded.body, mark = excluded.mark, seen_at = excluded.seen_at,
+    details = CASE WHEN difference.mark = excluded.mark THEN difference.details ELSE '' END,
+    sure = CASE WHEN difference.mark = excluded.mark THEN difference.sure ELSE FALSE END,
+    state = CASE WHEN difference.state = 'resolved' AND difference.ended_at >= $14 THEN 'resolved'
+        WHEN difference.state = 'ignored' AND difference.mark = excluded.mark THEN 'ignored' ELSE 'open' END,
+    since = CASE WHEN difference.state = 'resolved' AND difference.ended_at < $14 OR difference.state = 'ignored' AND difference.mark <> excluded.mark
+        THEN excluded.since ELSE difference.since END,
+    trouble = CASE WHEN difference.state = 'resolved' AND difference.ended_at < $14 THEN '' ELSE difference.trouble END
+RETURNING id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, details, sure, state, doing, doing_by, doing_at, to_org, to_account, next_at, tries, trouble, ending, reason, ended_by, since, seen_at, ended_at
+`
+
+type SeeDifferenceParams struct {
+	ID       string
+	Kind     string
+	Object   string
+	Org      string
+	Tenant   string
+	AzureID  string
+	Title    string
+	Text     string
+	Proposal string
+	Remedy   string
+	Body     string
+	Mark     string
+	SeenAt   int64
+	ReadAt   int64
+}
+
+func (q *Queries) SeeDifference(ctx context.Context, arg SeeDifferenceParams) (Difference, error) {
+	row := q.db.QueryRowContext(ctx, seeDifference,
+		arg.ID,
+		arg.Kind,
+		arg.Object,
+		arg.Org,
+		arg.Tenant,
+		arg.AzureID,
+		arg.Title,
+		arg.Text,
+		arg.Proposal,
+		arg.Remedy,
+		arg.Body,
+		arg.Mark,
+		arg.SeenAt,
+		arg.ReadAt,
+	)
+	var i Difference
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Object,
+		&i.Org,
+		&i.Tenant,
+		&i.AzureID,
+		&i.Title,
+		&i.Text,
+		&i.Proposal,
+		&i.Remedy,
+		&i.Body,
+		&i.Mark,
+		&i.Details,
+		&i.Sure,
+		&i.State,
+		&i.Doing,
+		&i.DoingBy,
+		&i.DoingAt,
+		&i.ToOrg,
+		&i.ToAccount,
+		&i.NextAt,
+		&i.Tries,
+		&i.Trouble,
+		&i.Ending,
+		&i.Reason,
+		&i.EndedBy,
+		&i.Since,
+		&i.SeenAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
+const settleDifference = `-- name: SettleDifference :exec
+UPDATE difference SET state = $1, doing = $2, doing_by = $3, doing_at = $4, to_org = $5, to_account = $6, next_at = $7,
+    tries = $8, trouble = $9, ending = $10, reason = $11, ended_by = $12, ended_at = $13 WHERE id = $14
+`
+
+type SettleDifferenceParams struct {
+	State     string
+	Doing     string
+	DoingBy   string
+	DoingAt   int64
+	ToOrg     string
+	ToAccount string
+	NextAt    int64
+	Tries     int64
+	Trouble   string
+	Ending    string
+	Reason    string
+	EndedBy   string
+	EndedAt   int64
+	ID        string
+}
+
+func (q *Queries) SettleDifference(ctx context.Context, arg SettleDifferenceParams) error {
+	_, err := q.db.ExecContext(ctx, settleDifference,
+		arg.State,
+		arg.Doing,
+		arg.DoingBy,
+		arg.DoingAt,
+		arg.ToOrg,
+		arg.ToAccount,
+		arg.NextAt,
+		arg.Tries,
+		arg.Trouble,
+		arg.Ending,
+		arg.Reason,
+		arg.EndedBy,
+		arg.EndedAt,
 		arg.ID,
 	)
 	return err
@@ -1382,6 +2219,32 @@ func (q *Queries) Steps(ctx context.Context, onboarding string) ([]OnboardingSte
 	return items, nil
 }
 
+const sweepIn = `-- name: SweepIn :one
+SELECT id, slot, phase, place, asked_by, note, customers, subscriptions, found, resolved, adopted, unseen, started_at, ended_at FROM sweep WHERE slot = $1
+`
+
+func (q *Queries) SweepIn(ctx context.Context, slot string) (Sweep, error) {
+	row := q.db.QueryRowContext(ctx, sweepIn, slot)
+	var i Sweep
+	err := row.Scan(
+		&i.ID,
+		&i.Slot,
+		&i.Phase,
+		&i.Place,
+		&i.AskedBy,
+		&i.Note,
+		&i.Customers,
+		&i.Subscriptions,
+		&i.Found,
+		&i.Resolved,
+		&i.Adopted,
+		&i.Unseen,
+		&i.StartedAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
 const tenantAccount = `-- name: TenantAccount :exec
 UPDATE tenant SET account = $1 WHERE id = $2
 `
@@ -1397,7 +2260,7 @@ func (q *Queries) TenantAccount(ctx context.Context, arg TenantAccountParams) er
 }
 
 const tenantByAzure = `-- name: TenantByAzure :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE azure_id = $1
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE azure_id = $1
 `
 
 func (q *Queries) TenantByAzure(ctx context.Context, azureID string) (Tenant, error) {
@@ -1427,12 +2290,13 @@ func (q *Queries) TenantByAzure(ctx context.Context, azureID string) (Tenant, er
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
+		&i.ListedAt,
 	)
 	return i, err
 }
 
 const tenantByDomain = `-- name: TenantByDomain :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE domain = $1 AND state <> 'gone'
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE domain = $1 AND state <> 'gone'
 `
 
 func (q *Queries) TenantByDomain(ctx context.Context, domain string) (Tenant, error) {
@@ -1462,12 +2326,13 @@ func (q *Queries) TenantByDomain(ctx context.Context, domain string) (Tenant, er
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
+		&i.ListedAt,
 	)
 	return i, err
 }
 
 const tenantOfEntity = `-- name: TenantOfEntity :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE org = $1 AND legal_entity = $2 AND state <> 'gone'
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE org = $1 AND legal_entity = $2 AND state <> 'gone'
 `
 
 type TenantOfEntityParams struct {
@@ -1502,12 +2367,122 @@ func (q *Queries) TenantOfEntity(ctx context.Context, arg TenantOfEntityParams) 
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
+		&i.ListedAt,
 	)
 	return i, err
 }
 
+const tenantsAfter = `-- name: TenantsAfter :many
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE azure_id <> '' AND id > $1 ORDER BY id LIMIT $2
+`
+
+type TenantsAfterParams struct {
+	After string
+	Batch int32
+}
+
+func (q *Queries) TenantsAfter(ctx context.Context, arg TenantsAfterParams) ([]Tenant, error) {
+	rows, err := q.db.QueryContext(ctx, tenantsAfter, arg.After, arg.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Tenant
+	for rows.Next() {
+		var i Tenant
+		if err := rows.Scan(
+			&i.ID,
+			&i.Org,
+			&i.LegalEntity,
+			&i.Domain,
+			&i.State,
+			&i.Stage,
+			&i.Holder,
+			&i.Account,
+			&i.Details,
+			&i.Attestation,
+			&i.AzureID,
+			&i.BornAt,
+			&i.Cart,
+			&i.OrderID,
+			&i.Plan,
+			&i.FirstBy,
+			&i.Relationship,
+			&i.Principal,
+			&i.AdminUpn,
+			&i.AdminObject,
+			&i.Credentials,
+			&i.CredentialsUntil,
+			&i.CreatedAt,
+			&i.ListedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tenantsOfDomain = `-- name: TenantsOfDomain :many
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE domain = $1 AND azure_id = '' ORDER BY created_at DESC, id
+`
+
+func (q *Queries) TenantsOfDomain(ctx context.Context, domain string) ([]Tenant, error) {
+	rows, err := q.db.QueryContext(ctx, tenantsOfDomain, domain)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Tenant
+	for rows.Next() {
+		var i Tenant
+		if err := rows.Scan(
+			&i.ID,
+			&i.Org,
+			&i.LegalEntity,
+			&i.Domain,
+			&i.State,
+			&i.Stage,
+			&i.Holder,
+			&i.Account,
+			&i.Details,
+			&i.Attestation,
+			&i.AzureID,
+			&i.BornAt,
+			&i.Cart,
+			&i.OrderID,
+			&i.Plan,
+			&i.FirstBy,
+			&i.Relationship,
+			&i.Principal,
+			&i.AdminUpn,
+			&i.AdminObject,
+			&i.Credentials,
+			&i.CredentialsUntil,
+			&i.CreatedAt,
+			&i.ListedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const tenantsOfOrg = `-- name: TenantsOfOrg :many
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE org = $1 AND state <> 'gone' ORDER BY created_at
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE org = $1 AND state <> 'gone' ORDER BY created_at
 `
 
 func (q *Queries) TenantsOfOrg(ctx context.Context, org string) ([]Tenant, error) {
@@ -1543,6 +2518,83 @@ func (q *Queries) TenantsOfOrg(ctx context.Context, org string) ([]Tenant, error
 			&i.Credentials,
 			&i.CredentialsUntil,
 			&i.CreatedAt,
+			&i.ListedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const touchDifferences = `-- name: TouchDifferences :exec
+UPDATE difference SET seen_at = $1 WHERE tenant = $2 AND state <> 'resolved'
+`
+
+type TouchDifferencesParams struct {
+	SeenAt int64
+	Tenant string
+}
+
+func (q *Queries) TouchDifferences(ctx context.Context, arg TouchDifferencesParams) error {
+	_, err := q.db.ExecContext(ctx, touchDifferences, arg.SeenAt, arg.Tenant)
+	return err
+}
+
+const undetailedDifferences = `-- name: UndetailedDifferences :many
+SELECT id, kind, object, org, tenant, azure_id, title, text, proposal, remedy, body, mark, details, sure, state, doing, doing_by, doing_at, to_org, to_account, next_at, tries, trouble, ending, reason, ended_by, since, seen_at, ended_at FROM difference WHERE kind = 'customer' AND state <> 'resolved' AND tenant = '' AND details = '' AND id > $1 ORDER BY id LIMIT $2
+`
+
+type UndetailedDifferencesParams struct {
+	After string
+	Batch int32
+}
+
+func (q *Queries) UndetailedDifferences(ctx context.Context, arg UndetailedDifferencesParams) ([]Difference, error) {
+	rows, err := q.db.QueryContext(ctx, undetailedDifferences, arg.After, arg.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Difference
+	for rows.Next() {
+		var i Difference
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Object,
+			&i.Org,
+			&i.Tenant,
+			&i.AzureID,
+			&i.Title,
+			&i.Text,
+			&i.Proposal,
+			&i.Remedy,
+			&i.Body,
+			&i.Mark,
+			&i.Details,
+			&i.Sure,
+			&i.State,
+			&i.Doing,
+			&i.DoingBy,
+			&i.DoingAt,
+			&i.ToOrg,
+			&i.ToAccount,
+			&i.NextAt,
+			&i.Tries,
+			&i.Trouble,
+			&i.Ending,
+			&i.Reason,
+			&i.EndedBy,
+			&i.Since,
+			&i.SeenAt,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
