@@ -501,4 +501,3 @@ func difference(r sqlc.Difference) (Difference, error) {
 	}
 	return d, nil
 }
-

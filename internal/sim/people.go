@@ -18,6 +18,8 @@ func (s *Server) registerPeople() {
 	ctl("GET /_sim/customers/{customer}", reads, controlCustomer)
 	ctl("GET /_sim/customers/{customer}/timeline", unlocked, func(c *call) reply { return ok(c.s.Timeline(c.param("customer"))) })
 	ctl("PATCH /_sim/customers/{customer}", writes, controlPatchCustomer)
+	ctl("DELETE /_sim/customers/{customer}", writes, controlRemoveCustomer)
+	ctl("POST /_sim/customers/{customer}/subscriptions", writes, controlAddSubscription)
 	ctl("POST /_sim/customers/{customer}/accept-mca", writes, controlDirectAccept)
 	ctl("GET /_sim/attestations", reads, controlAttestations)
 	ctl("POST /_sim/attestations/{attestation}/accept", writes, controlAccept)
@@ -155,15 +157,54 @@ func controlCustomer(c *call) reply {
 	return ok(c.s.dump(c.w, cu, c.now))
 }
 
-// controlPatchCustomer takes {"validation":"UnderReview","password":"…"}.
+// controlRemoveCustomer plays a tenant that is gone, whatever it still has.
+func controlRemoveCustomer(c *call) reply {
+	cu := c.w.customer(c.param("customer"))
+	if cu == nil {
+		return controlMissing()
+	}
+	c.w.remove(cu)
+	return empty(http.StatusNoContent)
+}
+
+// controlAddSubscription plays somebody who makes an Azure subscription in the
+// partner's portal: {"name":"…"}.
+func controlAddSubscription(c *call) reply {
+	cu := c.w.customer(c.param("customer"))
+	var in struct{ Name string }
+	if err := c.decode(&in); err != nil {
+		return controlError(err)
+	}
+	if cu == nil {
+		return controlMissing()
+	}
+	for _, p := range cu.Plans {
+		if p.Legacy == nil {
+			a := c.newAzure(cu, p, c.s.newID(), or(in.Name, "Microsoft Azure"), "", c.now, c.now)
+			return created(map[string]string{"id": a.ID})
+		}
+	}
+	return controlMissing()
+}
+
+// controlPatchCustomer takes {"validation":"UnderReview","password":"…",
+// "relationship":"none","planStatus":"suspended"}.
 func controlPatchCustomer(c *call) reply {
 	cu := c.w.customer(c.param("customer"))
 	if cu == nil {
 		return controlMissing()
 	}
-	var in struct{ Validation, Password *string }
+	var in struct{ Validation, Password, Relationship, PlanStatus *string }
 	if err := c.decode(&in); err != nil {
 		return controlError(err)
+	}
+	if in.Relationship != nil {
+		cu.Relation.set(*in.Relationship, c.now, c.now)
+	}
+	if in.PlanStatus != nil {
+		for _, p := range cu.Plans {
+			p.Status.set(*in.PlanStatus, c.now, c.now)
+		}
 	}
 	if in.Validation != nil {
 		cu.Validation, cu.ValidatedAt = *in.Validation, c.now

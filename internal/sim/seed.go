@@ -60,14 +60,17 @@ type SeedAgreement struct {
 
 // SeedPlan is an existing Azure plan.
 type SeedPlan struct {
-	ID            string `json:"id"`
-	SKU           string `json:"sku"` // default 0001
-	Order         string `json:"order"`
-	Subscriptions []struct {
-		ID    string `json:"id"`
-		Name  string `json:"name"`
-		Alias string `json:"alias"`
-	} `json:"subscriptions"`
+	ID            string             `json:"id"`
+	SKU           string             `json:"sku"` // default 0001
+	Order         string             `json:"order"`
+	Subscriptions []SeedSubscription `json:"subscriptions"`
+}
+
+// SeedSubscription is an existing Azure subscription.
+type SeedSubscription struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Alias string `json:"alias"`
 }
 
 // SeedLegacy is an existing license-era subscription.
