@@ -102,7 +102,8 @@ type applyIn struct {
 
 // Applied is how many decisions were taken; each is a durable job.
 type Applied struct {
-	Decided int `json:"decided"`
+	Decided int  `json:"decided"`
+	More    bool `json:"more" doc:"A call decides on a thousand; call again for the rest."`
 }
 
 // ImportLine says whose a customer of Microsoft's becomes.
@@ -188,8 +189,8 @@ func (s *Server) resolveDifference(ctx context.Context, a account.Actor, in *res
 }
 
 func (s *Server) applyProposals(ctx context.Context, a account.Actor, in *applyIn) (Applied, error) {
-	n, err := s.Provision.Apply(ctx, a, provision.Which(in.Body.Which))
-	return Applied{n}, err
+	n, more, err := s.Provision.Apply(ctx, a, provision.Which(in.Body.Which))
+	return Applied{n, more}, err
 }
 
 func (s *Server) importCustomers(ctx context.Context, a account.Actor, in *importIn) (Imported, error) {

@@ -25,6 +25,7 @@ import (
 // benchCmd measures; each prints one JSON object with --json.
 type benchCmd struct {
 	Onboarding benchOnboardingCmd `cmd:"" help:"Many onboardings at once: how many get ready, how fast, and how much of it is ours."`
+	Import     benchImportCmd     `cmd:"" help:"A partner's existing book: customers that only Microsoft knows are adopted."`
 	Start      benchStartCmd      `cmd:"" help:"From start to the first page, and memory when idle."`
 	Recovery   benchRecoveryCmd   `cmd:"" help:"What a crash costs, and what a backup costs: seconds until work goes on, backup and restore."`
 	Sim        benchSimCmd        `cmd:"" help:"Requests a second of the simulator over TLS, with the load made in this process."`

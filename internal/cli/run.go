@@ -36,6 +36,7 @@ type commands struct {
 	Receipt    receiptCmd    `cmd:"" help:"Signed receipts."`
 	Token      tokenCmd      `cmd:"" help:"API tokens of your own."`
 	Onboarding onboardingCmd `cmd:"" help:"Onboardings, for staff."`
+	Sweep      sweepCmd      `cmd:"" help:"Compare both sides: what differs from Microsoft, and what to do about it."`
 	Agreement  agreementCmd  `cmd:"" help:"Terms, in versions."`
 	Settings   settingsCmd   `cmd:"" help:"What the partner decided, as JSON."`
 	Audit      auditCmd      `cmd:"" help:"The record of who did what."`

@@ -62,6 +62,8 @@ type worldConfig struct {
 	calls    int       // length of the simulator's call log; 0 = its default
 	log      io.Writer // of both; nil = kept, and shown if something fails
 	simArgs  []string  // further arguments of the simulator
+
+	prepare func(ctx context.Context, database string) error // before the server opens it; nil = nothing
 }
 
 // startWorld starts both and waits until both answer.
@@ -69,6 +71,12 @@ func startWorld(ctx context.Context, c worldConfig) (*world, error) {
 	w, err := startSim(ctx, c)
 	if err != nil {
 		return w, err
+	}
+	if c.prepare != nil {
+		if err := c.prepare(ctx, w.db); err != nil {
+			w.stop()
+			return w, err
+		}
 	}
 	ready := filepath.Join(w.dir, "server-ready")
 	_ = os.Remove(ready)

@@ -21,6 +21,7 @@ import (
 // Figures of the fixes.
 const (
 	fixBatch    = 64
+	applyMost   = 1000 // decisions of one call: seconds, not minutes
 	fixDeadline = 2 * time.Hour // Microsoft needs at most 30 minutes until a change shows
 	maxReason   = 2000          // characters
 )
@@ -184,18 +185,18 @@ const (
 	WhichMatched Which = "matched"
 )
 
-// Apply carries out the proposals of many differences and tells how many.
-func (r *Runner) Apply(ctx context.Context, a account.Actor, which Which) (int, error) {
+// Apply carries out the proposals of many differences, at most a thousand, and
+// tells how many, and whether there are more.
+func (r *Runner) Apply(ctx context.Context, a account.Actor, which Which) (n int, more bool, err error) {
 	if err := account.May(a, account.ActDifferenceResolve, ""); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if which != WhichSafe && which != WhichMatched {
-		return 0, fault.Field("which", fmt.Sprintf("There is nothing called %q.", which), "Choose safe or matched.")
+		return 0, false, fault.Field("which", fmt.Sprintf("There is nothing called %q.", which), "Choose safe or matched.")
 	}
-	n := 0
 	after, afterID := int64(0), ""
 	for {
-		more := false
+		more = false
 		err := r.db.Tx(ctx, func(tx *store.Tx) error {
 			p := sqlc.ListDifferencesParams{State: opt(string(DiffOpen)), OnlySure: which == WhichMatched, After: after, AfterID: afterID, Batch: 200}
 			if which == WhichMatched {
@@ -225,8 +226,8 @@ func (r *Runner) Apply(ctx context.Context, a account.Actor, which Which) (int, 
 			}
 			return nil
 		})
-		if err != nil || !more {
-			return n, err
+		if err != nil || !more || n >= applyMost {
+			return n, more, err
 		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 	sweepFirst = 5 * time.Minute // leaves a server that just started to those who wait for a page
 	listPage   = 500
 	sweepSide  = 8
-	sweepBatch = 64
+	sweepBatch = 32 // a kill costs so many tenants at most
 	sweepKept  = 90 * 24 * time.Hour
 )
 
@@ -253,8 +253,11 @@ func (r *Runner) pass(ctx context.Context, id string, hold func(*store.Tx) error
 // run goes on to the end. Its error says what comes next: Wait, or try again.
 func (p *pass) run(last bool) error {
 	p.last = last
-	if p.row.StartedAt == 0 {
-		p.row.StartedAt = store.Micros(p.r.now())
+	if p.row.StartedAt == 0 || p.row.Note != "" {
+		if p.row.StartedAt == 0 {
+			p.row.StartedAt = store.Micros(p.r.now())
+		}
+		p.row.Note = ""
 		if err := p.save(nil); err != nil {
 			return err
 		}

@@ -369,10 +369,10 @@ func TestAStrangersTenantIsNeverTouched(t *testing.T) {
 	if d.Evidence.Proven || d.Tenant != "" {
 		t.Errorf("it passes as ours: %+v", d)
 	}
-	if _, err := w.run.Apply(w.ctx(), w.owner, provision.WhichSafe); err != nil {
+	if _, _, err := w.run.Apply(w.ctx(), w.owner, provision.WhichSafe); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := w.run.Apply(w.ctx(), w.owner, provision.WhichMatched); err != nil || n != 0 {
+	if n, _, err := w.run.Apply(w.ctx(), w.owner, provision.WhichMatched); err != nil || n != 0 {
 		t.Errorf("it was adopted by its domain alone: %d, %v", n, err)
 	}
 	if list := w.open(); len(list) != 1 || list[0].Doing != "" {
@@ -490,7 +490,7 @@ func TestOnAnExistingBookTheSweepIsTheImport(t *testing.T) {
 				t.Fatalf("%+v %+v", d, d.Details)
 			}
 		}
-		decided, err := w.run.Apply(w.ctx(), w.owner, provision.WhichMatched)
+		decided, _, err := w.run.Apply(w.ctx(), w.owner, provision.WhichMatched)
 		w.must(err)
 		if decided != n {
 			t.Errorf("decided on %d, want %d", decided, n)
@@ -580,7 +580,7 @@ func TestASweepThatIsThrottledAndKilledGoesOn(t *testing.T) {
 	w.book(120)
 	stop := w.working()
 	w.swept()
-	_, err := w.run.Apply(w.ctx(), w.owner, provision.WhichMatched)
+	_, _, err := w.run.Apply(w.ctx(), w.owner, provision.WhichMatched)
 	w.must(err)
 	w.poll("the import", func() bool { return len(w.open()) == 0 })
 	stop()
