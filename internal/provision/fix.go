@@ -21,7 +21,7 @@ import (
 // Figures of the fixes.
 const (
 	fixBatch    = 64
-	applyMost   = 1000 // decisions of one call: seconds, not minutes
+	applyMost   = 1000          // decisions of one call: seconds, not minutes
 	fixDeadline = 2 * time.Hour // Microsoft needs at most 30 minutes until a change shows
 	maxReason   = 2000          // characters
 )

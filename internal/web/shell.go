@@ -137,7 +137,11 @@ func (s *Server) shell(v *visit, current, title string) (ui.Shell, error) {
 		for _, st := range openStates {
 			n += running[st]
 		}
-		sh.Organization, sh.Nav = "Staff · all customers", ui.StaffNav(n, open)
+		differ, err := s.Provision.DifferenceCounts(v.ctx(), v.me)
+		if err != nil {
+			return sh, err
+		}
+		sh.Organization, sh.Nav = "Staff · all customers", ui.StaffNav(n, open, differ.All())
 		sh.Search.Placeholder = "Find a customer, tenant, account or request"
 		sh.Banners = []ui.Note{ui.MFABanner()}
 		return sh, nil

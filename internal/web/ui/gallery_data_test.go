@@ -23,7 +23,7 @@ func customer(title, current string) ui.Shell {
 
 func staff(title, current string) ui.Shell {
 	return ui.Shell{Brand: brand, Title: title, Current: current, Staff: true, Organization: "Staff · all customers",
-		Nav: ui.StaffNav(9, 4), User: ui.User{Email: "support@partner.example", Role: "Support"}, Simulated: "Simulated Microsoft · 20× speed",
+		Nav: ui.StaffNav(9, 4, 3), User: ui.User{Email: "support@partner.example", Role: "Support"}, Simulated: "Simulated Microsoft · 20× speed",
 		Search: ui.Search{Action: "/staff/customers", Placeholder: "Find a customer, tenant or request id"}}
 }
 

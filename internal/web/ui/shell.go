@@ -60,14 +60,16 @@ func CustomerNav(b Brand, requests int) []NavGroup {
 	}
 }
 
-// StaffNav is the navigation of the partner's staff. onboardings = open ones, requests = undecided ones.
-func StaffNav(onboardings, requests int) []NavGroup {
+// StaffNav is the navigation of the partner's staff. onboardings = open ones, requests = undecided ones,
+// differences = those that wait for a person.
+func StaffNav(onboardings, requests, differences int) []NavGroup {
 	return []NavGroup{
 		{Items: []NavItem{
 			{"home", "Home", "house", "/staff", 0, ""},
 			{"customers", "Customers", "building-2", "/staff/customers", 0, ""},
 			{"onboardings", "Onboardings", "workflow", "/staff/onboardings", onboardings, "open"},
 			{"requests", "Requests", "inbox", "/staff/requests", requests, "to decide"},
+			{"differences", "Both sides", "arrow-left-right", "/staff/differences", differences, "open"},
 		}},
 		{Title: "Platform", Items: []NavItem{
 			{"services", "Guardrails", "shield-check", "/staff/services", 0, ""},
