@@ -25,10 +25,14 @@ var mayDo = map[account.Role]string{
 		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view price.view`,
 	account.RoleSupport: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
 		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view price.view
+		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view difference.view`,
+	account.RoleSupport: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
+		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view difference.view
 		provider.edit provider.cancel onboarding.retry onboarding.edit onboarding.cancel account.create account.change account.administrators
-		organization.create organization.change request.create request.withdraw request.decide exception.ask exception.decide mail.retry`,
+		organization.create organization.change request.create request.withdraw request.decide exception.ask exception.decide mail.retry difference.resolve sweep.run`,
 	account.RoleFinance: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
 		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view price.view
+		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view difference.view
 		association.change account.create account.change account.disable organization.create request.create request.withdraw request.decide
 		exception.ask exception.decide price.change`,
 	account.RoleOwner: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
@@ -37,6 +41,11 @@ var mayDo = map[account.Role]string{
 		account.disable association.change organization.create organization.change request.create request.withdraw request.decide
 		exception.ask exception.decide mail.retry user.create user.change token.other agreement.publish guardrail.change settings.change
 		partner.connect price.change`,
+		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view difference.view
+		provider.edit provider.cancel onboarding.retry onboarding.edit onboarding.cancel account.create account.change account.administrators
+		account.disable association.change organization.create organization.change request.create request.withdraw request.decide
+		exception.ask exception.decide mail.retry difference.resolve sweep.run user.create user.change token.other agreement.publish guardrail.change settings.change
+		partner.connect`,
 }
 
 func TestEveryActionForEveryRoleInEveryScope(t *testing.T) {

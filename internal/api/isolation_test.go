@@ -14,6 +14,7 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/money"
 	"causeway/internal/provider"
+	"causeway/internal/provision"
 	"causeway/internal/sim"
 )
 
@@ -83,6 +84,34 @@ func (i *isolation) stuck() api.Progress {
 	i.attest(id)
 	i.sim.Fail("POST /v1/customers", sim.Fault{Kind: sim.FailBefore, Status: http.StatusBadRequest, Code: 600002, Message: "refused for this test"})
 	return i.submitted(id, "stuck")
+}
+
+// stray is a customer that only Microsoft knows.
+func (i *isolation) stray() string {
+	i.n++
+	domain := fmt.Sprintf("stray%d.onmicrosoft.com", i.n)
+	i.must(i.sim.Seed(sim.Seed{Customers: []sim.SeedCustomer{{Domain: domain, Name: "Stray"}}}))
+	_, err := i.app.Provision.Sweep(i.t.Context())
+	i.must(err)
+	for _, c := range i.sim.Customers() {
+		if c.Domain == domain {
+			return c.ID
+		}
+	}
+	return ""
+}
+
+func newDifference(i *isolation, _ caller) string {
+	id := i.stray()
+	list, _, err := i.app.Provision.Differences(i.t.Context(), account.System(), provision.DifferenceFilter{Limit: 500})
+	i.must(err)
+	for _, d := range list {
+		if d.AzureID == id {
+			return d.ID
+		}
+	}
+	i.t.Fatalf("the customer %s is not reported", id)
+	return ""
 }
 
 func (i *isolation) newUser() string {
@@ -295,6 +324,16 @@ var cells = map[string]cell{
 	"cancel-onboarding": {path: at("/onboardings/%s/cancel", stuckOnboarding)},
 	"list-tenants":      {path: at("/tenants?organization=%s", theOrg)},
 	"compare":           {path: to("/comparison"), org: "partner"},
+
+	"sweep":              {path: to("/sweep"), org: "partner"},
+	"get-sweep":          {path: to("/sweep"), org: "partner"},
+	"list-differences":   {path: to("/differences?state=open&kind=customer"), org: "partner"},
+	"get-difference":     {path: at("/differences/%s", newDifference), org: "partner"},
+	"resolve-difference": {path: at("/differences/%s/resolve", newDifference), org: "partner", body: in(map[string]any{"action": "ignore", "reason": "It is being moved away."})},
+	"apply-proposals":    {path: to("/differences/apply"), org: "partner", body: in(map[string]any{"which": "matched"})},
+	"import-customers": {path: to("/differences/import"), org: "partner", body: func(i *isolation, _ caller) any {
+		return map[string]any{"lines": []any{map[string]string{"customer": i.stray(), "account": "CTSO"}}}
+	}},
 
 	"list-requests":        {path: to("/requests?limit=200"), org: "own"},
 	"ask-exception":        {path: to("/requests/exceptions"), body: in(map[string]any{"account": "CTSO", "rules": []string{"reseller"}, "why": "It is none any more."}), want: staffAskThemselves, why: "a request is made by a person of an organization"},

@@ -10,6 +10,8 @@ import (
 	"causeway/internal/audit"
 	"causeway/internal/demo"
 	"causeway/internal/provider"
+	"causeway/internal/provision"
+	"causeway/internal/sim"
 	"causeway/internal/support"
 	"causeway/internal/web"
 )
@@ -51,11 +53,17 @@ func TestEveryRouteForEveryRoleAndTenant(t *testing.T) {
 	mails, err := w.app.Mail.Mails(ctx, account.System(), "", "", 1)
 	w.must(err)
 	member := w.actor(demo.Member)
+	w.must(w.sim.Seed(sim.Seed{Customers: []sim.SeedCustomer{{Domain: "stray.onmicrosoft.com", Name: "Stray"}}}))
+	_, err = w.app.Provision.Sweep(ctx)
+	w.must(err)
+	differences, _, err := w.app.Provision.Differences(ctx, account.System(), provision.DifferenceFilter{Kind: provision.DiffCustomer})
+	w.must(err)
 
 	objects := strings.NewReplacer(
 		"/wizard/{step}", "/wizard/name", "{alias}", "CTSO", "{org}", string(admin.Org), "{user}", string(member.User), "{token}", "no-such-token",
 		"/receipts/{id}", "/receipts/"+receipts[0].ID, "/terms/{id}", "/terms/"+string(documents[0].ID), "/requests/{id}", "/requests/"+string(request.ID),
 		"/staff/onboardings/{id}", "/staff/onboardings/"+string(o.ID), "/staff/mail/{id}", "/staff/mail/"+mails.Items[0].ID,
+		"/staff/differences/{id}", "/staff/differences/"+differences[0].ID,
 	)
 	visitors := []struct {
 		name, email string

@@ -260,7 +260,7 @@ func (s *Server) differenceForm(v *visit, sh *ui.DifferenceSheet, d provision.Di
 		if value == "" && d.Details != nil {
 			value = string(d.Details.Suggestion.Account)
 		}
-		sh.Account = ui.Field{ID: "account", Label: v.words.AccountWord + " that pays from today on", Hint: "Its organization becomes the customer's.", Value: value, Error: errs.For("account"), Optional: true, Spellfree: true, MaxLength: 10}
+		sh.Account = ui.Field{ID: "account", Label: v.words.AccountWord + " that pays from today on", Hint: "Its organization becomes the customer's.", Value: value, Error: errs.For("account"), Spellfree: true, MaxLength: 10}
 	}
 	if slices.Contains(d.Fixes, provision.FixIgnore) && d.State != provision.DiffIgnored {
 		sh.Reason = ui.Field{ID: "reason", Label: "Reason, to ignore it", Type: "textarea", Rows: 2, MaxLength: 2000, Value: v.form("reason"), Error: errs.For("reason"), Optional: true, Hint: "An ignored difference comes back when it changes."}

@@ -94,7 +94,34 @@ func restPictures() []picture {
 		{"help", ui.Help(help)}, {"help-public", ui.Help(public)},
 		{"error-404", ui.Problem(ui.NotFound(brand, &s))}, {"error-403", ui.Problem(ui.Forbidden(brand, &s, "Only an Administrator of Contoso, Ltd. can see credentials. Ask one of them."))}, {"error-500", ui.Problem(ui.Broken(brand, nil, "0193c5a2-7f1e-7b3c-9a50-2f6d8e4b1c77"))},
 	}
-	return append(list, staffPictures()...)
+	return append(append(list, staffPictures()...), differencePictures()...)
+}
+
+func differencePictures() []picture {
+	rows := []ui.DifferenceRow{
+		{Href: "?open=1", Title: "Fabrikam, Inc. (FBRK)", Text: "Microsoft has the customer Fabrikam, Inc. (FBRK) (fabrikam.onmicrosoft.com), which is not known here.", Kind: "Customer", Proposal: "Adopt, for FBRK", State: ui.StateOpen, Word: "Open", Since: "12 min"},
+		{Href: "?open=2", Title: "Contoso analytics", Text: "The policy “Services offered, of every kind” of “Contoso analytics” is not as it is written here: not enforced, other values.", Kind: "Guardrail", Proposal: "Repair", State: ui.StateInProgress, Word: "Being done", Since: "1 h 12 min"},
+		{Href: "?open=3", Title: "tailspintoys.onmicrosoft.com", Text: "tailspintoys.onmicrosoft.com is not ours to sell to any more: its relationship is “none”.", Kind: "Relationship", Proposal: "Somebody looks", State: ui.StateOpen, Word: "Open", Since: "3 days"},
+		{Href: "?open=4", Title: "Northwind orders", Text: "The user 8c2d5b1e-7a0f-4e86-9b53-0c1d2e3f4a5b has the role Owner on “Northwind orders” at Microsoft, which is not recorded here.", Kind: "Role", Proposal: "Adopt", State: ui.StateStuck, Word: "Did not work", Since: "2 h"},
+	}
+	page := ui.DifferencesPage{Shell: staff("Both sides", "differences"), Text: "Compared with Microsoft 12 minutes ago: 214 customers and 388 subscriptions.", List: "/staff/differences", Rows: rows,
+		Notice:  ui.Note{Tone: ui.ToneInfo, Icon: "refresh-cw", Title: "1 decision is being carried out", Text: "Each line goes away when both sides agree on it."},
+		Actions: []ui.Action{{ID: "adopt-matched", Label: "Adopt all matches", Post: "#"}, {ID: "repair-all", Label: "Repair all", Post: "#"}, {ID: "sweep", Label: "Compare now", Icon: "refresh-cw", Variant: "primary", Post: "#"}},
+		Filter:  ui.Filter{Action: "/staff/differences", Chips: []ui.Chip{{"All open", 4, "#", true}, {"Customer", 1, "?kind=customer", false}, {"Relationship", 1, "?kind=relationship", false}, {"Guardrail", 1, "?kind=policy", false}, {"Role", 1, "?kind=grant", false}, {"Ignored", 2, "?state=ignored", false}}},
+		Foot:    ui.Foot{Text: "1–4 of 4 differences", CSV: "/staff/differences/list.csv"}}
+	one := page
+	one.Sheet = &ui.DifferenceSheet{ID: "1", Title: "Fabrikam, Inc. (FBRK)", State: ui.StateOpen, Word: "Open", Sub: "Customer · found 12 minutes ago · last seen 12 minutes ago", Text: rows[0].Text,
+		Remedy:   "Take it into the records, with the organization and the account that pay for it. Nothing is changed at Microsoft.",
+		Rows:     []ui.KV{{Key: "Domain", Value: "fabrikam.onmicrosoft.com", Break: true}, {Key: "Tenant", Value: "0f4f5a1c-3c58-4c8e-9a26-1a2b3c4d5e6f", Mono: true, Copy: true}, {Key: "Country", Value: "US"}, {Key: "Matches", Value: "FBRK", Href: "/accounts/FBRK", Sub: "The company's name holds the alias FBRK."}},
+		Evidence: []ui.KV{{Key: "Made", Value: "22 Nov 2026, 10:58"}, {Key: "By", Value: "agent@partner.example"}, {Key: "Correlation id", Value: "b9b0c1d2-1111-4222-8333-944455556666", Mono: true, Copy: true}},
+		Account:  ui.Field{ID: "account", Label: "CLC Account that pays from today on", Hint: "Its organization becomes the customer's.", Value: "FBRK", Optional: true},
+		Reason:   ui.Field{ID: "reason", Label: "Reason, to ignore it", Type: "textarea", Rows: 2, Optional: true, Hint: "An ignored difference comes back when it changes.", Error: "A difference is ignored only with a reason."},
+		Errors:   ui.Errors{{Field: "reason", Label: "Reason", Reason: "A difference is ignored only with a reason.", Remedy: "Say why it may stay as it is."}},
+		Buttons:  []ui.Action{{ID: "fix-adopt", Label: "Adopt", Variant: "primary", Submit: true, Form: "resolve", Name: "action", Value: "adopt"}, {ID: "fix-ignore", Label: "Ignore", Submit: true, Form: "resolve", Name: "action", Value: "ignore"}}}
+	none := page
+	none.Rows, none.Notice, none.Actions, none.Foot = nil, ui.Note{}, page.Actions[2:], ui.Foot{Text: "No differences"}
+	none.Filter.Chips = []ui.Chip{{"All open", 0, "#", true}, {"Ignored", 2, "?state=ignored", false}}
+	return []picture{{"both-sides", ui.Differences(page)}, {"both-sides-one", ui.Differences(one)}, {"both-sides-none", ui.Differences(none)}}
 }
 
 func staffPictures() []picture {
