@@ -202,6 +202,18 @@ func TestEachKindOfDifferenceIsFoundAndItsProposalWorks(t *testing.T) {
 		"the administrator's role was taken away": {kind: provision.DiffGrant, fix: provision.FixRepair, do: func(w *world, p provider.Provider) {
 			w.dropRole(p, "Owner, without lifting the guardrail")
 		}},
+		"the administrator may hand out Owner": {kind: provision.DiffGrant, fix: provision.FixRepair, do: func(w *world, p provider.Provider) {
+			a := w.roleOf(p, "Owner, without lifting the guardrail")
+			at := "/subscriptions/" + p.Subscription + "/providers/Microsoft.Authorization/roleAssignments/" + a.Name + roleVersion
+			w.arm("DELETE", p.TenantID, at, nil)
+			w.arm("PUT", p.TenantID, at, map[string]any{"properties": map[string]any{
+				"roleDefinitionId": "/subscriptions/" + p.Subscription + "/providers/Microsoft.Authorization/roleDefinitions/" + a.Role, "principalId": a.Principal, "principalType": "User",
+			}})
+		}, then: func(w *world, p provider.Provider) {
+			if w.roleOf(p, "Owner, without lifting the guardrail").Condition == "" {
+				w.t.Error("the condition is not back")
+			}
+		}},
 		"somebody got a role": {kind: provision.DiffGrant, fix: provision.FixAdopt, do: func(w *world, p provider.Provider) {
 			grants, err := w.providers.Grants(w.ctx(), p.ID)
 			w.must(err)
@@ -265,19 +277,61 @@ func TestEachKindOfDifferenceIsFoundAndItsProposalWorks(t *testing.T) {
 	}
 }
 
-// dropRole deletes the assignment of a recorded grant.
-func (w *world) dropRole(p provider.Provider, role string) {
+// roleOf is the assignment of a recorded grant.
+func (w *world) roleOf(p provider.Provider, role string) sim.RoleState {
 	w.t.Helper()
 	grants, err := w.providers.Grants(w.ctx(), p.ID)
 	w.must(err)
 	i := slices.IndexFunc(grants, func(g provider.Grant) bool { return g.Role == role })
 	for _, a := range w.sim.Subscriptions(p.TenantID)[0].Roles {
 		if a.Principal == grants[i].Principal {
-			w.arm("DELETE", p.TenantID, "/subscriptions/"+p.Subscription+"/providers/Microsoft.Authorization/roleAssignments/"+a.Name+roleVersion, nil)
-			return
+			return a
 		}
 	}
 	w.t.Fatalf("nobody has the role %s", role)
+	return sim.RoleState{}
+}
+
+// dropRole deletes the assignment of a recorded grant.
+func (w *world) dropRole(p provider.Provider, role string) {
+	w.t.Helper()
+	w.arm("DELETE", p.TenantID, "/subscriptions/"+p.Subscription+"/providers/Microsoft.Authorization/roleAssignments/"+w.roleOf(p, role).Name+roleVersion, nil)
+}
+
+// What cannot be mended from here is said, stays as long as it is so, and goes away
+// by itself. What was known of the tenant before stays open meanwhile.
+func TestALostRelationshipAndALostAccessAreSaidUntilTheyAreBack(t *testing.T) {
+	t.Run("relationship", func(t *testing.T) {
+		w := newWorld(t)
+		w.working()
+		p := w.readyProvider()
+		w.control("PATCH", "/_sim/customers/"+p.TenantID, map[string]string{"relationship": "none"}, nil)
+		found := false
+		for _, d := range w.swept() {
+			found = found || d.Kind == provision.DiffRelationship && d.Proposal == provision.FixIgnore && d.Remedy != ""
+		}
+		if !found {
+			t.Errorf("it is not said: %+v", w.open())
+		}
+		w.control("PATCH", "/_sim/customers/"+p.TenantID, map[string]string{"relationship": "reseller"}, nil)
+		w.clean()
+	})
+	t.Run("access", func(t *testing.T) {
+		w := newWorld(t)
+		w.working()
+		p := w.readyProvider()
+		w.rename(p, "Other name")
+		w.only(provision.DiffName)
+		w.dropRole(p, "Contributor")
+		w.dropRole(p, "Owner")
+		kinds := map[provision.DifferenceKind]int{}
+		for _, d := range w.swept() {
+			kinds[d.Kind]++
+		}
+		if kinds[provision.DiffAccess] != 1 || kinds[provision.DiffName] != 1 || len(kinds) != 2 {
+			t.Errorf("open: %v, want the lost access beside what was known", kinds)
+		}
+	})
 }
 
 func TestADayWithoutAPayerIsFoundAndFilled(t *testing.T) {
@@ -298,6 +352,27 @@ func TestADayWithoutAPayerIsFoundAndFilled(t *testing.T) {
 	w.must(err)
 	if who, ok := provider.Payer(all, p.Subscription, provider.DayOf(w.now())); !ok || who != "CTSO" {
 		t.Errorf("%q pays today, want CTSO", who)
+	}
+}
+
+func TestProposalsThatOnlyPutBackAreAppliedTogetherAndNothingElseIs(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	p := w.readyProvider()
+	w.rename(p, "Other name")
+	w.arm("DELETE", p.TenantID, policyPath(p, "causeway-types-all"), nil)
+	w.control("POST", "/_sim/customers/"+p.TenantID+"/subscriptions", map[string]string{"name": "Stray"}, nil)
+	if list := w.swept(); len(list) != 3 {
+		t.Fatalf("%d differences, want 3", len(list))
+	}
+	n, more, err := w.run.Apply(w.ctx(), w.owner, provision.WhichSafe)
+	w.must(err)
+	if n != 2 || more {
+		t.Errorf("applied %d (more: %v), want 2", n, more)
+	}
+	w.poll("both to be put back", func() bool { return len(w.open()) == 1 })
+	if d := w.only(provision.DiffSubscription); d.Doing != "" {
+		t.Errorf("a subscription is adopted without a person: %+v", d)
 	}
 }
 
