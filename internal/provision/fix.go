@@ -120,7 +120,7 @@ func (r *Runner) whose(ctx context.Context, tx *store.Tx, d *Difference, dec Dec
 
 // Assignment says whose a customer of Microsoft's becomes: a line of an import.
 type Assignment struct {
-	Customer string // Microsoft's id, or the domain
+	Customer string // Microsoft's id
 	Org      account.OrgID
 	Account  account.Alias
 }

@@ -119,6 +119,16 @@ func (s *Server) settingsHealth(v *visit, p *ui.StaffHomePage) error {
 		}
 		p.Health = append(p.Health, line)
 	}
+	differ, err := s.Provision.DifferenceCounts(v.ctx(), v.me)
+	if err != nil {
+		return err
+	}
+	both := ui.Check{State: ui.StateReady, Title: "Both sides", Text: "Nothing differs from Microsoft."}
+	if n := differ.All(); n > 0 {
+		both.State, both.Text = ui.StateWaiting, ui.Count(n, "difference waits", "differences wait")+" for somebody, the oldest for "+ui.FormatSpan(v.now.Sub(differ.Oldest))+"."
+		both.Link = ui.Link{Label: "See both sides", Href: "/staff/differences"}
+	}
+	p.Health = append(p.Health, both)
 	if s.Mail != nil {
 		mails, err := s.Mail.Mails(v.ctx(), v.me, support.MailStuck, "", 50)
 		if err != nil {
