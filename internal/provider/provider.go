@@ -202,7 +202,7 @@ type Span struct{ From, To Day }
 func Unpaid(all []Association, entitlement string, from, to Day) (gaps, twice []Span) {
 	var own []Association
 	for _, a := range all {
-		if a.Entitlement == entitlement && a.Confirmed && a.From <= to && (a.To == "" || a.To >= from) {
+		if a.Entitlement == entitlement && a.Confirmed && a.From <= to && (a.To == "" || a.To >= from && a.To >= a.From) {
 			own = append(own, a)
 		}
 	}

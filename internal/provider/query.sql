@@ -52,6 +52,9 @@ VALUES (@id, @tenant, @entitlement, @account, @org, @provider, @from_day, '', @s
 -- name: OpenAssociation :one
 SELECT * FROM association WHERE tenant = @tenant AND entitlement = @entitlement AND to_day = '';
 
+-- name: LastAssociation :one
+SELECT * FROM association WHERE tenant = @tenant AND entitlement = @entitlement AND state = 'confirmed' AND to_day <> '' ORDER BY to_day DESC LIMIT 1;
+
 -- name: ConfirmAssociation :exec
 UPDATE association SET state = 'confirmed', from_day = @from_day WHERE id = @id;
 

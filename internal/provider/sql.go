@@ -229,9 +229,17 @@ func (v *Inventory) Intend(ctx context.Context, tx *store.Tx, a Association) err
 
 // Confirm makes an intended association real, from the given day on; it makes
 // one if there is none. If another account pays already, that one ends the day
-// before.
+// before. Days that somebody paid for before stay theirs: a tenant that is used
+// again was born long ago.
 func (v *Inventory) Confirm(ctx context.Context, tx *store.Tx, a Association) error {
 	q := sqlc.New(tx)
+	last, err := q.LastAssociation(ctx, sqlc.LastAssociationParams{Tenant: a.Tenant, Entitlement: a.Entitlement})
+	if err != nil && !store.IsNone(err) {
+		return err
+	}
+	if err == nil && last.ToDay >= string(a.From) {
+		a.From = Day(last.ToDay).After()
+	}
 	open, err := q.OpenAssociation(ctx, sqlc.OpenAssociationParams{Tenant: a.Tenant, Entitlement: a.Entitlement})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

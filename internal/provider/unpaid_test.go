@@ -25,6 +25,7 @@ func TestEveryDayHasExactlyOnePayer(t *testing.T) {
 		{"ended", []provider.Association{a("2026-11-01", "2026-11-15")}, "[{2026-11-16 2026-11-20}]", "[]"},
 		{"two at once", []provider.Association{a("2026-11-01", "2026-11-12"), a("2026-11-11", "")}, "[]", "[{2026-11-11 2026-11-12}]"},
 		{"one inside another", []provider.Association{a("2026-11-01", ""), a("2026-11-05", "2026-11-06")}, "[]", "[{2026-11-05 2026-11-06}]"},
+		{"one that was taken back on its first day", []provider.Association{a("2026-11-05", ""), a("2026-11-01", "2026-11-04"), a("2026-11-05", "2026-11-04")}, "[]", "[]"},
 		{"only intended", []provider.Association{{From: "2026-11-01"}}, "[{2026-11-01 2026-11-20}]", "[]"},
 		{"another's", []provider.Association{{Entitlement: "x", From: "2026-11-01", Confirmed: true}}, "[{2026-11-01 2026-11-20}]", "[]"},
 	}

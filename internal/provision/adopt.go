@@ -433,14 +433,13 @@ func (f *fixing) takeSubscription(ctx context.Context, tx *store.Tx, t Tenant, e
 		return err
 	}
 	today := provider.DayOf(f.r.now())
-	if t.State != TenantLive { // somebody pays for the tenant again
-		if err := changeTenant(ctx, tx, t.ID, func(t *Tenant) error { t.State = TenantLive; t.BornAt = f.r.now(); return nil }); err != nil {
+	if t.State != TenantLive { // somebody pays for the tenant again, as when an onboarding uses it again
+		if err := changeTenant(ctx, tx, t.ID, func(t *Tenant) error { t.State = TenantLive; return nil }); err != nil {
 			return err
 		}
-		if _, paid := f.payer(ctx, t, today); !paid {
-			if err := f.r.providers.Confirm(ctx, tx, provider.Association{Tenant: t.ID, Account: t.Account, Org: t.Org, From: today}); err != nil {
-				return err
-			}
+		err := f.r.providers.Confirm(ctx, tx, provider.Association{Tenant: t.ID, Account: t.Account, Org: t.Org, From: provider.DayOf(t.BornAt)})
+		if err != nil {
+			return err
 		}
 	}
 	if err := f.addProvider(ctx, tx, t, e, ID(store.NewID()), acct); err != nil {
@@ -453,14 +452,6 @@ func (f *fixing) takeSubscription(ctx context.Context, tx *store.Tx, t Tenant, e
 		}
 	}
 	return f.resolved(ctx, tx, map[string]any{"subscription": e.ID, "account": acct.Alias})
-}
-
-func (f *fixing) payer(ctx context.Context, t Tenant, day provider.Day) (account.Alias, bool) {
-	all, err := f.r.providers.OfTenant(ctx, t.ID)
-	if err != nil {
-		return "", false
-	}
-	return provider.Payer(all, "", day)
 }
 
 // giveBack gives a subscription to the onboarding that asked for it.

@@ -719,11 +719,11 @@ func (l *look) payers(t Tenant, of ofTenant, base Difference, add func(Differenc
 		return err
 	}
 	born, today := provider.DayOf(t.BornAt), provider.DayOf(l.r.now())
-	of2 := map[string]bool{"": true}
+	levels := map[string]bool{"": true}
 	for _, a := range all {
-		of2[a.Entitlement] = true
+		levels[a.Entitlement] = true
 	}
-	for _, e := range slices.Sorted(maps.Keys(of2)) {
+	for _, e := range slices.Sorted(maps.Keys(levels)) {
 		gaps, twice := provider.Unpaid(all, e, born, today)
 		if e != "" {
 			gaps = nil // the tenant's payer answers there
@@ -736,7 +736,7 @@ func (l *look) payers(t Tenant, of ofTenant, base Difference, add func(Differenc
 			parts = append(parts, "nobody pays "+spanWord(g, today))
 		}
 		for _, g := range twice {
-			parts = append(parts, "two accounts pay "+spanWord(g, today))
+			parts = append(parts, "two records name a payer "+spanWord(g, today))
 		}
 		d := base
 		d.Kind, d.Object = DiffPayer, customerObject(t.AzureID)+"/payer"
@@ -747,7 +747,7 @@ func (l *look) payers(t Tenant, of ofTenant, base Difference, add func(Differenc
 		}
 		d.Text = fmt.Sprintf("For %s %s.", what, strings.Join(parts, ", "))
 		d.Proposal, d.Fixes = FixRepair, []Fix{FixRepair, FixIgnore}
-		d.Remedy = fmt.Sprintf("Let %s pay for the days without a payer; where two pay, the later one does.", t.Account)
+		d.Remedy = fmt.Sprintf("Let %s pay for the days without a payer; where two records name one, the later counts.", t.Account)
 		d.About = About{Subscription: e}
 		add(d)
 	}

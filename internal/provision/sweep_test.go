@@ -393,6 +393,22 @@ func TestASubscriptionThatNobodyOwnsCanBeEnded(t *testing.T) {
 	}
 }
 
+func TestASubscriptionOfACustomerWhoLeftIsProposedToEnd(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	p := w.readyProvider()
+	w.must(w.run.Cancel(w.ctx(), w.contoso, p.ID))
+	w.until(p.ID, provider.Cancelled)
+	w.clean()
+	w.control("POST", "/_sim/customers/"+p.TenantID+"/subscriptions", map[string]string{"name": "Stray"}, nil)
+	d := w.only(provision.DiffSubscription)
+	if d.Proposal != provision.FixCancel {
+		t.Errorf("proposal %s: %s", d.Proposal, d.Remedy)
+	}
+	w.fixed(d, provision.Decision{})
+	w.clean()
+}
+
 func TestAnIgnoredDifferenceComesBackWhenItChanges(t *testing.T) {
 	w := newWorld(t)
 	w.working()

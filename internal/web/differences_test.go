@@ -55,7 +55,7 @@ func TestStaffAdoptACustomerThatOnlyMicrosoftHas(t *testing.T) {
 	if len(all) != 1 {
 		t.Fatalf("%d providers, want 1", len(all))
 	}
-	page := w.signIn(demo.Administrator).get("/providers/" + string(all[0].ID)).is(200).says("Old production", "Ready", "taken into the records")
+	page := w.signIn(demo.Administrator).get("/providers/"+string(all[0].ID)).is(200).says("Old production", "Ready", "taken into the records")
 	if strings.Contains(page.body, "in progress") {
 		t.Error("an adopted provider looks as if something ran")
 	}

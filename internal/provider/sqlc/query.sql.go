@@ -435,6 +435,33 @@ func (q *Queries) Grants(ctx context.Context, provider string) ([]AccessGrant, e
 	return items, nil
 }
 
+const lastAssociation = `-- name: LastAssociation :one
+SELECT id, tenant, entitlement, account, org, provider, from_day, to_day, state, made_at FROM association WHERE tenant = $1 AND entitlement = $2 AND state = 'confirmed' AND to_day <> '' ORDER BY to_day DESC LIMIT 1
+`
+
+type LastAssociationParams struct {
+	Tenant      string
+	Entitlement string
+}
+
+func (q *Queries) LastAssociation(ctx context.Context, arg LastAssociationParams) (Association, error) {
+	row := q.db.QueryRowContext(ctx, lastAssociation, arg.Tenant, arg.Entitlement)
+	var i Association
+	err := row.Scan(
+		&i.ID,
+		&i.Tenant,
+		&i.Entitlement,
+		&i.Account,
+		&i.Org,
+		&i.Provider,
+		&i.FromDay,
+		&i.ToDay,
+		&i.State,
+		&i.MadeAt,
+	)
+	return i, err
+}
+
 const listProviders = `-- name: ListProviders :many
 SELECT id, org, owner, type, mode, name, folded, state, note, account, tenant, tenant_id, domain, subscription, created_at, changed_at, changed_by, version FROM provider
 WHERE (CAST($1 AS TEXT) IS NULL OR org = $1)
