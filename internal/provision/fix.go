@@ -337,6 +337,9 @@ func (r *Runner) DifferenceCounts(ctx context.Context, a account.Actor) (Differe
 // large book leaves the others to the onboardings.
 func (r *Runner) fix(ctx context.Context, j job.Job) error {
 	for {
+		if job.Stopping(ctx) {
+			return job.ErrStopping
+		}
 		rows, err := sqlc.New(r.db.Read()).DueDifferences(ctx, sqlc.DueDifferencesParams{Now: store.Micros(r.now()), Batch: fixBatch})
 		if err != nil {
 			return err
@@ -383,7 +386,7 @@ func (r *Runner) carry(ctx context.Context, j job.Job, l *look, d Difference) er
 	f := &fixing{look: &look, j: j, d: d, correlation: correlation}
 	err := f.do()
 	switch {
-	case err == nil || errors.Is(err, job.ErrFenced) || ctx.Err() != nil:
+	case err == nil, errors.Is(err, job.ErrFenced), errors.Is(err, job.ErrStopping), ctx.Err() != nil, store.IsAway(err) && azure.AsError(err) == nil:
 		return err
 	}
 	return r.db.Tx(ctx, func(tx *store.Tx) error {
@@ -413,7 +416,7 @@ func (f *fixing) postpone(d *Difference, err error) {
 	var alarm *token.Alarm
 	var wait job.Wait
 	switch class := azure.Classify(err); {
-	case errors.As(err, &alarm) && class == azure.F:
+	case errors.As(err, &alarm) && class == azure.F, azure.HasCode(err, azure.CodeNoMFA):
 		again(time.Minute, "The partner's sign-in to Microsoft has to be renewed. It goes on by itself then.")
 		return
 	case class == azure.R1:

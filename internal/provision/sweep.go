@@ -279,7 +279,7 @@ func (p *pass) later(err error) error {
 	switch {
 	case p.ctx.Err() != nil, errors.Is(err, job.ErrFenced):
 		return err
-	case errors.As(err, &alarm) && azure.Classify(err) == azure.F:
+	case errors.As(err, &alarm) && azure.Classify(err) == azure.F, azure.HasCode(err, azure.CodeNoMFA):
 		wait = job.Wait{Until: p.r.now().Add(time.Minute), Why: "The partner's sign-in to Microsoft has to be renewed by its staff."}
 	case azure.Classify(err) == azure.R1:
 		after := 5 * time.Second
@@ -315,6 +315,9 @@ func (p *pass) save(then func(*store.Tx) error) error {
 // list reads Microsoft's customers, page by page.
 func (p *pass) list() error {
 	for {
+		if job.Stopping(p.ctx) {
+			return job.ErrStopping
+		}
 		var from *partnercenter.Link
 		if p.row.Place != "" {
 			from = &partnercenter.Link{}
@@ -430,6 +433,9 @@ func (r *Runner) prove(ctx context.Context, tx *store.Tx, row sqlc.Difference) e
 // registration number say whose they may be.
 func (p *pass) details() error {
 	for {
+		if job.Stopping(p.ctx) {
+			return job.ErrStopping
+		}
 		rows, err := sqlc.New(p.r.db.Read()).UndetailedDifferences(p.ctx, sqlc.UndetailedDifferencesParams{After: p.row.Place, Batch: sweepBatch})
 		if err != nil {
 			return err
@@ -505,6 +511,9 @@ func (r *Runner) openBook(ctx context.Context) (*book, error) {
 // tenants looks into each tenant of ours.
 func (p *pass) tenants() error {
 	for {
+		if job.Stopping(p.ctx) {
+			return job.ErrStopping
+		}
 		rows, err := sqlc.New(p.r.db.Read()).TenantsAfter(p.ctx, sqlc.TenantsAfterParams{After: p.row.Place, Batch: sweepBatch})
 		if err != nil {
 			return err
@@ -564,7 +573,7 @@ func (p *pass) tenants() error {
 // passOver tells whether one tenant's trouble must not hold up all the others.
 func (p *pass) passOver(err error) bool {
 	var alarm *token.Alarm
-	if p.ctx.Err() != nil || errors.As(err, &alarm) {
+	if p.ctx.Err() != nil || errors.As(err, &alarm) || azure.HasCode(err, azure.CodeNoMFA) {
 		return false
 	}
 	if azure.AsError(err) == nil && !errors.Is(err, fault.Unavailable) {
