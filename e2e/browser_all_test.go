@@ -136,7 +136,7 @@ func TestBrowserEveryPageIsSound(t *testing.T) {
 	for name, path := range map[string]string{
 		"home": "/staff", "customers": "/staff/customers?q=Contoso", "onboardings": "/staff/onboardings", "onboarding": "/staff/onboardings/" + onboarding,
 		"staff-requests": "/staff/requests", "brand": "/staff/brand", "eligibility": "/staff/eligibility", "microsoft": "/staff/microsoft",
-		"guardrails": "/staff/services", "agreements": "/staff/agreements", "new-version": "/staff/agreements?new=1", "audit": "/staff/audit", "mail": "/staff/mail",
+		"guardrails": "/staff/services", "agreements": "/staff/agreements", "new-version": "/staff/agreements?new=1", "audit": "/staff/audit", "mail": "/staff/mail", "both-sides": "/staff/differences",
 		"customer": staff.customerPath(), "staff-people": "/people", "staff-search": "/search?q=contoso",
 	} {
 		staff.sound(axe, "staff-"+name, path)

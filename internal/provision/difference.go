@@ -69,8 +69,6 @@ const (
 	FixRepair Fix = "repair"
 	FixCancel Fix = "cancel"
 	FixIgnore Fix = "ignore"
-
-	endedGone = "gone" // it was not there any more
 )
 
 // DifferenceState says whether somebody has to look.

@@ -374,7 +374,7 @@ func (r *Runner) fix(ctx context.Context, j job.Job) error {
 }
 
 // errNotYet says that it is done, and that Microsoft does not show it yet.
-var errNotYet = errors.New("Microsoft has it, and does not show it yet")
+var errNotYet = errors.New("done, and not to be seen at Microsoft yet")
 
 // carry does one thing that was decided. Its outcome is written on the
 // difference: resolved, later, or a trouble that a person reads.

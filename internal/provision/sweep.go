@@ -275,7 +275,7 @@ func (p *pass) run(last bool) error {
 // into a time to come back.
 func (p *pass) later(err error) error {
 	var alarm *token.Alarm
-	wait := job.Wait{}
+	var wait job.Wait
 	switch {
 	case p.ctx.Err() != nil, errors.Is(err, job.ErrFenced):
 		return err
