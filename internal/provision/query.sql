@@ -188,7 +188,10 @@ SELECT * FROM tenant WHERE azure_id <> '' AND id > @after ORDER BY id LIMIT @bat
 SELECT * FROM tenant WHERE domain = @domain AND azure_id = '' ORDER BY created_at DESC, id;
 
 -- name: ListedTenant :exec
-UPDATE tenant SET listed_at = @listed_at WHERE id = @id;
+INSERT INTO tenant_listing (tenant, listed_at) VALUES (@tenant, @listed_at) ON CONFLICT (tenant) DO UPDATE SET listed_at = excluded.listed_at;
+
+-- name: TenantListed :one
+SELECT listed_at FROM tenant_listing WHERE tenant = @tenant;
 
 -- name: AdoptTenant :exec
 INSERT INTO tenant (id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at)

@@ -364,7 +364,7 @@ func (p *pass) list() error {
 		err = p.save(func(tx *store.Tx) error {
 			now := store.Micros(p.r.now())
 			for _, id := range ours {
-				if err := sqlc.New(tx).ListedTenant(p.ctx, sqlc.ListedTenantParams{ID: id, ListedAt: now}); err != nil {
+				if err := sqlc.New(tx).ListedTenant(p.ctx, sqlc.ListedTenantParams{Tenant: id, ListedAt: now}); err != nil {
 					return err
 				}
 			}
@@ -529,7 +529,11 @@ func (p *pass) tenants() error {
 			if err != nil {
 				return err
 			}
-			s, err := p.tenant(t, rows[i].ListedAt >= p.row.StartedAt)
+			listed, err := sqlc.New(p.r.db.Read()).TenantListed(p.ctx, t.ID)
+			if err != nil && !store.IsNone(err) {
+				return err
+			}
+			s, err := p.tenant(t, listed >= p.row.StartedAt)
 			if err != nil && p.passOver(err) {
 				s, err = p.cannot(t, err), nil
 			}

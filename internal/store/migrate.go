@@ -105,7 +105,7 @@ func (db *DB) migrate(ctx context.Context, to int64) error {
 	for {
 		_, err := p.UpTo(ctx, to)
 		var pg *pgconn.PgError
-		if err == nil || !errors.As(err, &pg) || pg.Code != "55P03" { // lock_not_available
+		if err == nil || !errors.As(err, &pg) || pg.Code != "55P03" && pg.Code != "40P01" { // lock_not_available, deadlock_detected
 			if err != nil {
 				return fmt.Errorf("migrate the database: %w", err)
 			}

@@ -163,5 +163,4 @@ type Tenant struct {
 	Credentials      string
 	CredentialsUntil int64
 	CreatedAt        int64
-	ListedAt         int64
 }

@@ -928,7 +928,7 @@ func (q *Queries) GetSweep(ctx context.Context, id string) (Sweep, error) {
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE id = $1
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE id = $1
 `
 
 func (q *Queries) GetTenant(ctx context.Context, id string) (Tenant, error) {
@@ -958,7 +958,6 @@ func (q *Queries) GetTenant(ctx context.Context, id string) (Tenant, error) {
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
-		&i.ListedAt,
 	)
 	return i, err
 }
@@ -1266,21 +1265,21 @@ func (q *Queries) ListOnboardings(ctx context.Context, arg ListOnboardingsParams
 }
 
 const listedTenant = `-- name: ListedTenant :exec
-UPDATE tenant SET listed_at = $1 WHERE id = $2
+INSERT INTO tenant_listing (tenant, listed_at) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET listed_at = excluded.listed_at
 `
 
 type ListedTenantParams struct {
+	Tenant   string
 	ListedAt int64
-	ID       string
 }
 
 func (q *Queries) ListedTenant(ctx context.Context, arg ListedTenantParams) error {
-	_, err := q.db.ExecContext(ctx, listedTenant, arg.ListedAt, arg.ID)
+	_, err := q.db.ExecContext(ctx, listedTenant, arg.Tenant, arg.ListedAt)
 	return err
 }
 
 const liveTenants = `-- name: LiveTenants :many
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE azure_id <> '' ORDER BY created_at, id
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE azure_id <> '' ORDER BY created_at, id
 `
 
 func (q *Queries) LiveTenants(ctx context.Context) ([]Tenant, error) {
@@ -1316,7 +1315,6 @@ func (q *Queries) LiveTenants(ctx context.Context) ([]Tenant, error) {
 			&i.Credentials,
 			&i.CredentialsUntil,
 			&i.CreatedAt,
-			&i.ListedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1465,7 +1463,7 @@ func (q *Queries) LockStep(ctx context.Context, arg LockStepParams) (OnboardingS
 }
 
 const lockTenant = `-- name: LockTenant :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE id = $1 FOR UPDATE
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockTenant(ctx context.Context, id string) (Tenant, error) {
@@ -1495,7 +1493,6 @@ func (q *Queries) LockTenant(ctx context.Context, id string) (Tenant, error) {
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
-		&i.ListedAt,
 	)
 	return i, err
 }
@@ -2260,7 +2257,7 @@ func (q *Queries) TenantAccount(ctx context.Context, arg TenantAccountParams) er
 }
 
 const tenantByAzure = `-- name: TenantByAzure :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE azure_id = $1
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE azure_id = $1
 `
 
 func (q *Queries) TenantByAzure(ctx context.Context, azureID string) (Tenant, error) {
@@ -2290,13 +2287,12 @@ func (q *Queries) TenantByAzure(ctx context.Context, azureID string) (Tenant, er
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
-		&i.ListedAt,
 	)
 	return i, err
 }
 
 const tenantByDomain = `-- name: TenantByDomain :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE domain = $1 AND state <> 'gone'
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE domain = $1 AND state <> 'gone'
 `
 
 func (q *Queries) TenantByDomain(ctx context.Context, domain string) (Tenant, error) {
@@ -2326,13 +2322,23 @@ func (q *Queries) TenantByDomain(ctx context.Context, domain string) (Tenant, er
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
-		&i.ListedAt,
 	)
 	return i, err
 }
 
+const tenantListed = `-- name: TenantListed :one
+SELECT listed_at FROM tenant_listing WHERE tenant = $1
+`
+
+func (q *Queries) TenantListed(ctx context.Context, tenant string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, tenantListed, tenant)
+	var listed_at int64
+	err := row.Scan(&listed_at)
+	return listed_at, err
+}
+
 const tenantOfEntity = `-- name: TenantOfEntity :one
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE org = $1 AND legal_entity = $2 AND state <> 'gone'
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE org = $1 AND legal_entity = $2 AND state <> 'gone'
 `
 
 type TenantOfEntityParams struct {
@@ -2367,13 +2373,12 @@ func (q *Queries) TenantOfEntity(ctx context.Context, arg TenantOfEntityParams) 
 		&i.Credentials,
 		&i.CredentialsUntil,
 		&i.CreatedAt,
-		&i.ListedAt,
 	)
 	return i, err
 }
 
 const tenantsAfter = `-- name: TenantsAfter :many
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE azure_id <> '' AND id > $1 ORDER BY id LIMIT $2
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE azure_id <> '' AND id > $1 ORDER BY id LIMIT $2
 `
 
 type TenantsAfterParams struct {
@@ -2414,7 +2419,6 @@ func (q *Queries) TenantsAfter(ctx context.Context, arg TenantsAfterParams) ([]T
 			&i.Credentials,
 			&i.CredentialsUntil,
 			&i.CreatedAt,
-			&i.ListedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -2430,7 +2434,7 @@ func (q *Queries) TenantsAfter(ctx context.Context, arg TenantsAfterParams) ([]T
 }
 
 const tenantsOfDomain = `-- name: TenantsOfDomain :many
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE domain = $1 AND azure_id = '' ORDER BY created_at DESC, id
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE domain = $1 AND azure_id = '' ORDER BY created_at DESC, id
 `
 
 func (q *Queries) TenantsOfDomain(ctx context.Context, domain string) ([]Tenant, error) {
@@ -2466,7 +2470,6 @@ func (q *Queries) TenantsOfDomain(ctx context.Context, domain string) ([]Tenant,
 			&i.Credentials,
 			&i.CredentialsUntil,
 			&i.CreatedAt,
-			&i.ListedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -2482,7 +2485,7 @@ func (q *Queries) TenantsOfDomain(ctx context.Context, domain string) ([]Tenant,
 }
 
 const tenantsOfOrg = `-- name: TenantsOfOrg :many
-SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at, listed_at FROM tenant WHERE org = $1 AND state <> 'gone' ORDER BY created_at
+SELECT id, org, legal_entity, domain, state, stage, holder, account, details, attestation, azure_id, born_at, cart, order_id, plan, first_by, relationship, principal, admin_upn, admin_object, credentials, credentials_until, created_at FROM tenant WHERE org = $1 AND state <> 'gone' ORDER BY created_at
 `
 
 func (q *Queries) TenantsOfOrg(ctx context.Context, org string) ([]Tenant, error) {
@@ -2518,7 +2521,6 @@ func (q *Queries) TenantsOfOrg(ctx context.Context, org string) ([]Tenant, error
 			&i.Credentials,
 			&i.CredentialsUntil,
 			&i.CreatedAt,
-			&i.ListedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -56,11 +56,17 @@ CREATE TABLE sweep (
 CREATE UNIQUE INDEX sweep_slot ON sweep (slot);
 CREATE INDEX sweep_started ON sweep (started_at);
 
-ALTER TABLE tenant ADD COLUMN listed_at BIGINT NOT NULL DEFAULT 0; -- when Microsoft's list last had it
+-- When Microsoft's list last had a tenant. A table of its own: a migration that
+-- waits for two tables in use can meet a transaction that waits the other way round.
+CREATE TABLE tenant_listing (
+    tenant    TEXT PRIMARY KEY,
+    listed_at BIGINT NOT NULL
+);
+
 ALTER TABLE onboarding ADD COLUMN imported BOOLEAN NOT NULL DEFAULT FALSE; -- adopted, not made here
 
 -- +goose Down
 ALTER TABLE onboarding DROP COLUMN imported;
-ALTER TABLE tenant DROP COLUMN listed_at;
+DROP TABLE tenant_listing;
 DROP TABLE sweep;
 DROP TABLE difference;
