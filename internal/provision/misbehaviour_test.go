@@ -77,3 +77,21 @@ func TestAnInterruptionIsNotHeldAgainstMicrosoft(t *testing.T) {
 	w.sim.Advance(2 * time.Hour)
 	w.until(id, provider.Ready)
 }
+
+// What is cancelled before a step began, or long after it did, has Microsoft's time
+// from then on.
+func TestACancellationHasItsOwnTime(t *testing.T) {
+	w := newWorld(t)
+	stop := w.working()
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.until(id, provider.Ready)
+	w.sim.SetWait(sim.WaitSubscriptionEnd, 3*time.Second)
+	w.sim.SetWait(sim.WaitEntitlementEnd, 3*time.Second)
+	stop()
+	w.jump(9 * time.Hour) // the step is as old by then
+	w.sim.Advance(9 * time.Hour)
+	w.working()
+	w.must(w.run.Cancel(w.ctx(), w.contoso, id))
+	w.until(id, provider.Cancelled)
+	w.same()
+}

@@ -190,6 +190,9 @@ func (r *Runner) advance(ctx context.Context, j job.Job) error {
 			first = false
 		}
 		if w.o.State == Cancelling {
+			if err := w.startCancel(ctx); err != nil {
+				return err
+			}
 			return w.judge(ctx, w.cancel(ctx))
 		}
 		if err := w.start(ctx); err != nil {
@@ -267,6 +270,20 @@ func (w *work) start(ctx context.Context) error {
 			return err
 		}
 		return w.show(ctx, tx, provider.Running, "")
+	})
+}
+
+// startCancel counts time from when the cancelling was asked for, or went on after
+// an interruption: the step may have begun long ago, or not at all.
+func (w *work) startCancel(ctx context.Context) error {
+	now := w.r.now()
+	w.s.Started, w.s.Held = w.o.ChangedAt, 0
+	if w.s.Next.IsZero() || now.Sub(w.s.Next) < away {
+		return nil
+	}
+	w.s.Started = now
+	return w.tx(ctx, func(tx *store.Tx) error {
+		return w.r.change(ctx, tx, w.o.ID, func(*Onboarding) error { return nil })
 	})
 }
 
