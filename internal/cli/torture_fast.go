@@ -504,7 +504,12 @@ func (o *ordeal) run(ctx context.Context) error {
 	}
 	o.sim.ClearFaults()
 	o.clock.advance(20 * time.Minute) // the slowest lists are true again
-	for range 100 + 10*len(o.cases) { // mails and what else is due
+	return o.rest(ctx)
+}
+
+// rest does what is due: mails, and decisions about differences.
+func (o *ordeal) rest(ctx context.Context) error {
+	for range 100 + 10*len(o.cases) {
 		if ran, err := o.first().Jobs.RunOnce(ctx); err != nil || !ran {
 			return err
 		}
@@ -541,15 +546,8 @@ func (o *ordeal) judge(ctx context.Context) (tortureResult, error) {
 	for id, c := range o.of {
 		h.Provider[id] = c.N
 	}
-	diff, err := o.first().Provision.Compare(ctx)
-	if err != nil {
-		return tortureResult{}, fmt.Errorf("compare both sides: %w", err)
-	}
-	for _, d := range diff {
-		if id := strings.TrimPrefix(d.Object, "customer:"); h.Bystanders[id] == "" {
-			h.Unclean++
-			h.Sweep = append(h.Sweep, d.Object+": "+d.Text)
-		}
+	if err := o.sweep(ctx); err != nil {
+		return tortureResult{}, fmt.Errorf("sweep: %w", err)
 	}
 	if err := h.ReadBooks(ctx, o.db, o.first().Ring); err != nil {
 		return tortureResult{}, err
@@ -575,6 +573,48 @@ func (o *ordeal) judge(ctx context.Context) (tortureResult, error) {
 	res.ByHand = o.byHand
 	res.Wasted, _ = wasted(calls)
 	return res, nil
+}
+
+// sweep compares both sides, puts back what it can, and notes what is left; the
+// customers that are not ours wait for a person for ever.
+func (o *ordeal) sweep(ctx context.Context) error {
+	h, r := &o.history, o.first().Provision
+	diff, err := r.Compare(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range diff {
+		if !h.IsBystander(d.Object) {
+			h.Unclean++
+		}
+	}
+	if _, err := r.Sweep(ctx); err != nil {
+		return err
+	}
+	if n, _, err := r.Apply(ctx, o.staff, provision.WhichSafe); err != nil {
+		return err
+	} else if n > 0 {
+		if err := o.rest(ctx); err != nil {
+			return err
+		}
+		if _, err := r.Sweep(ctx); err != nil {
+			return err
+		}
+	}
+	for after := ""; ; {
+		list, next, err := r.Differences(ctx, o.staff, provision.DifferenceFilter{After: after, Limit: 500})
+		if err != nil {
+			return err
+		}
+		for _, d := range list {
+			if !h.IsBystander(d.Object) {
+				h.Sweep = append(h.Sweep, d.Object+": "+d.Text)
+			}
+		}
+		if after = next; after == "" {
+			return nil
+		}
+	}
 }
 
 // explain notes for each case that did not end as it should what its log says.

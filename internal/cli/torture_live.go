@@ -458,15 +458,24 @@ func (s *siege) judge(ctx context.Context) (tortureResult, error) {
 	return res, nil
 }
 
-// sweep lets a server hold both sides against each other.
+// sweep compares both sides, lets a server put back what it can, and notes what is
+// left; the customers that are not ours wait for a person for ever.
 func (s *siege) sweep(ctx context.Context) error {
 	var both api.Comparison
 	if err := s.insist(ctx, s.owner, http.MethodGet, "/comparison", nil, &both); err != nil {
 		return fmt.Errorf("compare both sides: %w", err)
 	}
 	for _, d := range both.Differences {
-		if s.history.Bystanders[strings.TrimPrefix(d.Object, "customer:")] == "" {
+		if !s.history.IsBystander(d.Object) {
 			s.history.Unclean++
+		}
+	}
+	r, err := (&sweepCmd{Apply: true}).sweep(ctx, s.anywhere(s.owner), nil)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	for _, d := range r.Differences {
+		if !s.history.IsBystander(d.Object) {
 			s.history.Sweep = append(s.history.Sweep, d.Object+": "+d.Text)
 		}
 	}

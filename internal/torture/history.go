@@ -2,6 +2,7 @@ package torture
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -142,4 +143,9 @@ func Same(dump json.RawMessage) string {
 		return string(dump)
 	}
 	return string(b)
+}
+
+// IsBystander tells whether an object, customer:<id>, is none of ours.
+func (h *History) IsBystander(object string) bool {
+	return h.Bystanders[strings.TrimPrefix(object, "customer:")] != ""
 }
