@@ -39,6 +39,7 @@ func (s *siege) insist(ctx context.Context, c *client, method, path string, in, 
 		err = own.once(ctx, method, path, key, body, out)
 		own.http.CloseIdleConnections()
 		var p *problem
+		wait := 200 * time.Millisecond // a server that is just starting
 		switch {
 		case err == nil:
 			return nil
@@ -50,8 +51,9 @@ func (s *siege) insist(ctx context.Context, c *client, method, path string, in, 
 			if p.Status != http.StatusServiceUnavailable && p.Status < 500 {
 				return err
 			}
+			wait = max(p.after, time.Duration(min(try+1, 20))*300*time.Millisecond) // people lose heart
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -70,7 +72,7 @@ func (s *siege) saw(method, path string, p *problem) {
 
 // people submits, cancels, retries, corrects and moves, until nothing is left.
 func (s *siege) people(ctx context.Context) error {
-	err := side(ctx, 16, len(s.cases), func(ctx context.Context, i int) error {
+	err := side(ctx, 8, len(s.cases), func(ctx context.Context, i int) error {
 		if s.cases[i].Behind >= 0 {
 			return nil
 		}
@@ -107,18 +109,12 @@ func (s *siege) submit(ctx context.Context, c *siegeCase) error {
 	at := "/providers/" + url.PathEscape(c.j.id)
 	err := s.press(ctx, c)
 	if refuses(err, "domain_prefix") {
-		again := *c.j
-		again.c = s.anywhere(c.j.c)
-		again.prefix = fmt.Sprintf("%sx%d", c.Prefix, c.N)
-		var d api.Draft
-		if err := s.insist(ctx, c.j.c, http.MethodGet, at+"/draft", nil, &d); err != nil {
-			return err
-		}
-		if err := s.insist(ctx, c.j.c, http.MethodPatch, at+"/details", map[string]any{"domain_prefix": again.prefix, "domain_confirmed": true}, nil); err != nil {
+		another := map[string]any{"domain_prefix": fmt.Sprintf("%sx%d", c.Prefix, c.N), "domain_confirmed": true}
+		if err := s.insist(ctx, c.j.c, http.MethodPatch, at+"/details", another, nil); err != nil {
 			return fmt.Errorf("case %d: choose another domain: %w", c.N, err)
 		}
-		if err := again.attest(ctx, at); err != nil {
-			return fmt.Errorf("case %d: %w", c.N, err)
+		if err := s.attest(ctx, c, at); err != nil {
+			return fmt.Errorf("case %d: accept Microsoft's agreement: %w", c.N, err)
 		}
 		err = s.press(ctx, c)
 	}
@@ -130,6 +126,28 @@ func (s *siege) submit(ctx context.Context, c *siegeCase) error {
 		return s.take(ctx, c)
 	}
 	return nil
+}
+
+// attest accepts Microsoft's agreement, unless what was accepted still holds.
+func (s *siege) attest(ctx context.Context, c *siegeCase, at string) error {
+	for {
+		var t api.Attestation
+		err := s.insist(ctx, c.j.c, http.MethodGet, at+"/attestation", nil, &t)
+		switch {
+		case err == nil && t.State == "accepted":
+			return nil
+		case err == nil && t.State == "pending":
+			err = s.w.control(ctx, http.MethodPost, "/_sim/attestations/"+t.ID+"/accept", nil, nil)
+		default:
+			err = s.insist(ctx, c.j.c, http.MethodPost, at+"/attestation", map[string]any{}, nil)
+		}
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // press presses Create, and connects the account once more if that ended when the

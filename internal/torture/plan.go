@@ -149,8 +149,9 @@ func (p *Plan) storm(r *rand.Rand) {
 		Fault{On: "POST /v1/*", Kind: "status_after", Status: 500, Probability: odds(0.03)},
 		Fault{On: "PUT /subscriptions/*", Kind: "status_after", Status: 504, Probability: odds(0.03)},
 		Fault{On: "*", Kind: "status", Status: 503, Probability: odds(0.02)},
-		Fault{On: "*", Kind: "throttle", RetryAfter: 2, Probability: odds(0.02)},
-		Fault{On: "POST /v1/*", Kind: "throttle", RetryAfter: -1, Probability: odds(0.01)},
+		// Not for ever: refusals at random teach a limit that is not there, and all slow down.
+		Fault{On: "*", Kind: "throttle", RetryAfter: 2, Probability: odds(0.02), Count: 10 + len(p.Cases)/20},
+		Fault{On: "POST /v1/*", Kind: "throttle", RetryAfter: -1, Probability: odds(0.01), Count: 3 + len(p.Cases)/50},
 		Fault{On: "GET *", Kind: "html", Probability: odds(0.005)},
 		Fault{On: "POST /v1/*", Kind: "delay_after", Delay: "50ms", Probability: odds(0.05)},
 		Fault{On: "GET /v1/*", Kind: "lag_lists", Delay: "60s", Probability: odds(0.1)},
