@@ -129,8 +129,8 @@ func (l *look) customer(c partnercenter.Customer) (string, []Difference, error) 
 	}
 	for _, row := range rows {
 		in, err := q.GetIntent(l.ctx, sqlc.GetIntentParams{Scope: "tenant:" + row.ID, Name: "create-customer"})
-		if store.IsNone(err) || err == nil && in.Tries == 0 {
-			continue
+		if store.IsNone(err) || err == nil && in.State == intentNew {
+			continue // nothing was sent, as far as a restored state can tell
 		}
 		if err != nil {
 			return "", nil, err
@@ -411,20 +411,14 @@ func (l *look) strangers(t Tenant, of ofTenant, list []partnercenter.AzureEntitl
 	return nil
 }
 
-// derived are the subscriptions that exist under the alias of an onboarding whose
-// request was sent and whose outcome we do not know.
+// derived are the subscriptions that exist under the alias of an onboarding that
+// knows of none: nothing else gives that name. It is asked for without looking
+// whether we sent anything, for a state that was restored does not know that.
 func (l *look) derived(of ofTenant, n int) (map[string]sqlc.Onboarding, error) {
 	found := map[string]sqlc.Onboarding{}
 	for _, o := range of.all {
 		if o.Subscription != "" || len(found) == n {
 			continue
-		}
-		in, err := sqlc.New(l.r.db.Read()).GetIntent(l.ctx, sqlc.GetIntentParams{Scope: "onboarding:" + o.ID, Name: "create-subscription"})
-		if store.IsNone(err) || err == nil && in.Tries == 0 {
-			continue
-		}
-		if err != nil {
-			return nil, err
 		}
 		alias, err := l.r.arm.Alias(l.ctx, arm.AliasName(o.ID))
 		if azure.IsNotFound(err) {

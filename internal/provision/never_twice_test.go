@@ -141,8 +141,7 @@ func TestAStrangerWhoTookTheDomainDuringOurDoubtIsLeftAlone(t *testing.T) {
 		p, err := w.providers.Find(w.ctx(), id)
 		return err == nil && strings.Contains(p.Note, "records")
 	})
-	w.jump(time.Hour)
-	w.until(id, provider.Stuck)
+	w.outwait(id)
 	if n := len(w.sim.Customers()); n != 0 {
 		t.Fatalf("customers = %d, want 0: a stranger's tenant was taken", n)
 	}

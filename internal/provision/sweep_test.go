@@ -15,6 +15,7 @@ import (
 	"causeway/internal/account"
 	"causeway/internal/azure"
 	"causeway/internal/fault"
+	"causeway/internal/job/sqlc"
 	"causeway/internal/provider"
 	"causeway/internal/provision"
 	"causeway/internal/sim"
@@ -497,8 +498,7 @@ func TestATenantThatOurLostRequestMadeIsAdoptedByTheSweepItself(t *testing.T) {
 			if list := w.swept(); len(list) != 0 {
 				t.Fatalf("what an onboarding is on its way to is reported: %+v", list)
 			}
-			w.jump(20 * time.Minute)
-			w.until(id, provider.Stuck)
+			w.outwait(id)
 			if end == provider.Cancelled {
 				w.must(w.run.Cancel(w.ctx(), w.owner, id))
 				w.until(id, provider.Cancelled)
@@ -526,6 +526,30 @@ func TestATenantThatOurLostRequestMadeIsAdoptedByTheSweepItself(t *testing.T) {
 			}
 		})
 	}
+}
+
+// outwait lets an onboarding ask in vain until it gives up: longer than the records
+// lag, and never so long at once that it counts as an interruption.
+func (w *world) outwait(id provider.ID) {
+	w.t.Helper()
+	for stuck, n := false, 0; !stuck; n = len(w.sim.Calls("POST /v1/customers")) {
+		w.jump(4 * time.Minute)
+		w.poll("another try, or the end", func() bool {
+			p, err := w.providers.Find(w.ctx(), id)
+			w.must(err)
+			stuck = p.State == provider.Stuck
+			return stuck || len(w.sim.Calls("POST /v1/customers")) > n && w.waits(provision.JobOnboard)
+		})
+	}
+}
+
+// waits tells whether the job of a kind was given a time to come back.
+func (w *world) waits(kind string) bool {
+	open, err := w.jobs.Open(w.ctx())
+	w.must(err)
+	return slices.ContainsFunc(open, func(j sqlc.Job) bool {
+		return j.Kind == kind && j.LeasedUntil == 0 && store.Time(j.DueAt).After(w.now())
+	})
 }
 
 func TestACustomerThatNoOnboardingExplainsIsReportedAtOnceAlsoWhileOthersRun(t *testing.T) {
