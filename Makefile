@@ -43,7 +43,7 @@ need:
 
 # Two packages at a time: each may start a database and a browser of its own.
 unit:
-	$(GO) test -p 2 -timeout 15m ./...
+	$(GO) test -p 2 -timeout 25m ./...
 
 race:
 	$(GO) test -p 2 -timeout 10m -race $(RACE)

@@ -43,6 +43,18 @@ var proofs = []proof{
 		limits: []limit{{"ready", atLeast, 5}, {"overhead_percent", atMost, 5}, {"overhead_seconds_p50", atMost, 2}, {"wasted_percent", atMost, 1}},
 	},
 	{
+		title: "1 000 onboardings at once under hard limits", args: []string{"bench", "onboarding", "-n", "1000", "--throttle", "hard", "--json"},
+		limits: []limit{{"ready", atLeast, 1000}, {"wasted_percent", atMost, 1}},
+	},
+	{
+		title: "Import of an existing book", args: []string{"bench", "import", "--customers", "10000", "--json"},
+		limits: []limit{{"adopted", atLeast, 10_000}, {"differences_after", atMost, 0}},
+	},
+	{
+		title: "Recovery", args: []string{"bench", "recovery", "--json"},
+		limits: []limit{{"restart_resume_seconds", atMost, 1}, {"takeover_seconds", atMost, 15}},
+	},
+	{
 		title: "Torture: 300 onboardings, one server on SQLite", args: []string{"torture", "--onboardings", "300", "--seed", "1", "--json"}, limits: promises,
 	},
 	{
