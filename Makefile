@@ -2,7 +2,7 @@
 # make test      what CI runs; nothing is skipped
 # make generate  write the generated files again (templ, sqlc, the portal's stylesheet and assets)
 # make lint      golangci-lint and gosec
-# make proof     the long proofs; writes docs/figures.md
+# make proof     the long proofs; writes docs/figures.md (ONLY=… for some of them)
 # make clean     remove what make built
 #
 # Every tool's version is pinned here, because a newer one may want a newer Go or
@@ -71,7 +71,7 @@ lint: .bin/golangci-lint-$(GOLANGCI_LINT) .bin/gosec-$(GOSEC)
 	tools/install github.com/securego/gosec/v2/cmd/gosec $(GOSEC)
 
 proof: build
-	$(GO) run ./tools/proof
+	$(GO) run ./tools/proof -only "$(ONLY)"
 
 clean:
 	rm -rf causeway .bin internal/web/node_modules

@@ -9,11 +9,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -71,22 +74,35 @@ var promises = []limit{
 }
 
 func main() {
+	only := flag.String("only", "", "run only the proofs whose title this expression fits; the others keep what they showed last")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, "./causeway", filepath.Join("docs", "figures.md")); err != nil {
+	if err := run(ctx, "./causeway", filepath.Join("docs", "figures.md"), *only); err != nil {
 		fmt.Fprintln(os.Stderr, "proof:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, program, file string) error {
-	head, err := heading(ctx)
+func run(ctx context.Context, program, file, only string) error {
+	chosen, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	at, err := where(ctx)
 	if err != nil {
 		return err
 	}
-	text := head
+	before, err := os.ReadFile(file) // #nosec G304 -- the document that is written
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	shown := sections(string(before))
 	var missed []string
 	for _, p := range proofs {
+		if !chosen.MatchString(p.title) {
+			continue
+		}
 		fmt.Fprintln(os.Stderr, "causeway", strings.Join(p.args, " "))
 		start := time.Now()
 		c := exec.CommandContext(ctx, program, p.args...) // #nosec G204 -- our own program with the arguments above
@@ -95,15 +111,15 @@ func run(ctx context.Context, program, file string) error {
 		if err != nil {
 			return fmt.Errorf("causeway %s: %w", strings.Join(p.args, " "), err)
 		}
-		part, fails, err := p.write(out, time.Since(start))
+		part, fails, err := p.write(out, time.Since(start), at)
 		if err != nil {
 			return fmt.Errorf("causeway %s: %w", strings.Join(p.args, " "), err)
 		}
-		text += part
+		shown[p.title] = part
 		missed = append(missed, fails...)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil { // #nosec G306 -- a document for everybody
-		return err
+		if err := os.WriteFile(file, []byte(document(shown)), 0o644); err != nil { // #nosec G306 -- a document for everybody
+			return err
+		}
 	}
 	if len(missed) > 0 {
 		return fmt.Errorf("written to %s, but missed: %s", file, strings.Join(missed, "; "))
@@ -111,16 +127,33 @@ func run(ctx context.Context, program, file string) error {
 	return nil
 }
 
-// heading names what was measured and where.
-func heading(ctx context.Context) (string, error) {
+// document puts the sections in the order of the proofs; what is proven no more is
+// left out.
+func document(shown map[string]string) string {
+	text := "# Figures\n\nWritten by `make proof`, which takes hours; `make proof ONLY=Recovery` measures one part anew. Do not edit.\n"
+	for _, p := range proofs {
+		text += shown[p.title]
+	}
+	return text
+}
+
+// sections reads a document back, by title.
+func sections(text string) map[string]string {
+	shown := map[string]string{}
+	for _, part := range strings.Split(text, "\n\n## ")[1:] {
+		title, _, _ := strings.Cut(part, "\n")
+		shown[title] = "\n\n## " + strings.TrimRight(part, "\n") + "\n"
+	}
+	return shown
+}
+
+// where names what was measured and on what machine.
+func where(ctx context.Context) (string, error) {
 	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--abbrev=12", "--dirty= with uncommitted changes").Output()
 	if err != nil {
 		return "", fmt.Errorf("which commit is this: %w", err)
 	}
-	return fmt.Sprintf(`# Figures
-
-Written by `+"`make proof`"+`; do not edit. Commit %s, %s UTC, %s, %d processors, %s, %s %s/%s.
-`, strings.TrimSpace(string(commit)), time.Now().UTC().Format("2006-01-02 15:04"),
+	return fmt.Sprintf("commit %s, %s UTC, %s, %d processors, %s, %s %s/%s", strings.TrimSpace(string(commit)), time.Now().UTC().Format("2006-01-02 15:04"),
 		field("/proc/cpuinfo", "model name"), runtime.NumCPU(), memory(field("/proc/meminfo", "MemTotal")),
 		runtime.Version(), runtime.GOOS, runtime.GOARCH), nil
 }

@@ -40,7 +40,7 @@ type figure struct {
 
 // write makes the part of the document that shows what one command printed, and
 // names the limits that were missed.
-func (p proof) write(out []byte, took time.Duration) (text string, missed []string, err error) {
+func (p proof) write(out []byte, took time.Duration, where string) (text string, missed []string, err error) {
 	figures, err := read(out)
 	if err != nil {
 		return "", nil, err
@@ -51,7 +51,7 @@ func (p proof) write(out []byte, took time.Duration) (text string, missed []stri
 	}
 	command := "causeway " + strings.Join(p.args, " ")
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s\n\n`%s`, %s\n\n| figure | value | limit | |\n|---|---:|---:|---|\n", p.title, command, took.Round(time.Second/10))
+	fmt.Fprintf(&b, "\n## %s\n\n`%s`, %s\n\n| figure | value | limit | |\n|---|---:|---:|---|\n", p.title, command, took.Round(time.Second/10), where)
 	for _, f := range figures {
 		l, limited := limits[f.name]
 		if !limited {

@@ -23,7 +23,7 @@ func TestWhatACommandPrintsIsWrittenAndJudged(t *testing.T) {
 		{name: "two objects are an error", out: `{"ready":200,"wasted":0,"state":"ready"}{}`, err: "more than one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			text, missed, err := p.write([]byte(c.out), 2*time.Second)
+			text, missed, err := p.write([]byte(c.out), 2*time.Second, "commit abc")
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("error %v, want one about %q", err, c.err)
@@ -39,7 +39,7 @@ func TestWhatACommandPrintsIsWrittenAndJudged(t *testing.T) {
 			if strings.Contains(text, "**missed**") != (c.missed != "") {
 				t.Errorf("the text does not show the verdict:\n%s", text)
 			}
-			if !strings.Contains(text, "`causeway bench x --json`, 2s") || strings.Contains(text, "steps") {
+			if !strings.Contains(text, "`causeway bench x --json`, 2s; commit abc") || strings.Contains(text, "steps") {
 				t.Errorf("text:\n%s", text)
 			}
 		})
@@ -49,11 +49,24 @@ func TestWhatACommandPrintsIsWrittenAndJudged(t *testing.T) {
 // A proof that cannot run must not leave a document which looks as if it had.
 func TestNothingIsWrittenWhenACommandIsMissing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "figures.md")
-	err := run(t.Context(), "/nonexistent/causeway", file)
+	err := run(t.Context(), "/nonexistent/causeway", file, "")
 	if err == nil || !strings.Contains(err.Error(), "causeway bench start --json") {
 		t.Fatalf("error %v, want one that names the command", err)
 	}
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("the document exists: %v", err)
+	}
+}
+
+// A part that is measured anew leaves the others as they were.
+func TestADocumentIsReadBackByItsTitles(t *testing.T) {
+	was := document(map[string]string{proofs[0].title: "\n\n## " + proofs[0].title + "\n\nfirst\n", proofs[1].title: "\n\n## " + proofs[1].title + "\n\nsecond\n"})
+	shown := sections(was)
+	if again := document(shown); again != was {
+		t.Errorf("read and written again it is\n%s\nnot\n%s", again, was)
+	}
+	shown[proofs[1].title] = "\n\n## " + proofs[1].title + "\n\nmeasured anew\n"
+	if now := document(shown); !strings.Contains(now, "first") || !strings.Contains(now, "measured anew") || strings.Contains(now, "second") {
+		t.Errorf("after another measurement:\n%s", now)
 	}
 }
