@@ -51,7 +51,7 @@ func (p proof) write(out []byte, took time.Duration, where string) (text string,
 	}
 	command := "causeway " + strings.Join(p.args, " ")
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s\n\n`%s`, %s\n\n| figure | value | limit | |\n|---|---:|---:|---|\n", p.title, command, took.Round(time.Second/10), where)
+	fmt.Fprintf(&b, "\n## %s\n\n`%s`, %s; %s\n\n| figure | value | limit | |\n|---|---:|---:|---|\n", p.title, command, took.Round(time.Second/10), where)
 	for _, f := range figures {
 		l, limited := limits[f.name]
 		if !limited {
