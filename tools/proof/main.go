@@ -142,7 +142,7 @@ func sections(text string) map[string]string {
 	shown := map[string]string{}
 	for _, part := range strings.Split(text, "\n\n## ")[1:] {
 		title, _, _ := strings.Cut(part, "\n")
-		shown[title] = "\n\n## " + strings.TrimRight(part, "\n") + "\n"
+		shown[title] = "\n## " + strings.TrimRight(part, "\n") + "\n"
 	}
 	return shown
 }

@@ -60,12 +60,12 @@ func TestNothingIsWrittenWhenACommandIsMissing(t *testing.T) {
 
 // A part that is measured anew leaves the others as they were.
 func TestADocumentIsReadBackByItsTitles(t *testing.T) {
-	was := document(map[string]string{proofs[0].title: "\n\n## " + proofs[0].title + "\n\nfirst\n", proofs[1].title: "\n\n## " + proofs[1].title + "\n\nsecond\n"})
+	was := document(map[string]string{proofs[0].title: "\n## " + proofs[0].title + "\n\nfirst\n", proofs[1].title: "\n## " + proofs[1].title + "\n\nsecond\n"})
 	shown := sections(was)
 	if again := document(shown); again != was {
 		t.Errorf("read and written again it is\n%s\nnot\n%s", again, was)
 	}
-	shown[proofs[1].title] = "\n\n## " + proofs[1].title + "\n\nmeasured anew\n"
+	shown[proofs[1].title] = "\n## " + proofs[1].title + "\n\nmeasured anew\n"
 	if now := document(shown); !strings.Contains(now, "first") || !strings.Contains(now, "measured anew") || strings.Contains(now, "second") {
 		t.Errorf("after another measurement:\n%s", now)
 	}
