@@ -133,6 +133,8 @@ type work struct {
 	errand     string // scope of the intents of a fix; "" in a step
 	moved      *bool  // something was confirmed in this run of the job
 
+	anew bool // the step's time counts anew; the wait writes it
+
 	sending atomic.Value // string: the intent whose request is on its way, for the crash tests
 }
 
@@ -354,6 +356,11 @@ func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...an
 // costs little and is never late by much; after the deadline somebody looks.
 func (w *work) pause(why string, deadline time.Duration) error {
 	waited := w.r.now().Sub(w.s.Started) - w.s.Held // Microsoft was not asked while we were held
+	if deadline > 0 && waited > deadline && (w.s.Next.IsZero() || w.r.now().Sub(w.s.Next) >= away) {
+		// It is the first question, or the first after a long time: the clock jumped
+		// while this run was at work.
+		w.s.Started, w.s.Held, w.anew, waited = w.r.now(), 0, true, 0
+	}
 	if deadline > 0 && waited > deadline {
 		return stuck("", why+fmt.Sprintf(" This has lasted for %s, which is longer than Microsoft ever needed.", waited.Round(time.Second)),
 			"Look at the exchange, ask Microsoft's support with the ids it names, then try again.")
@@ -472,9 +479,17 @@ func (w *work) wait(ctx context.Context, state State, werr error) error {
 		err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
 			s.State, s.Note, s.Next = StepWaiting, wait.Why, wait.Until
 			s.Asked, s.Held = w.s.Asked+1, w.s.Held
+			if w.anew && !w.cancelling {
+				s.Started = w.s.Started
+			}
 		})
 		if err != nil {
 			return err
+		}
+		if w.anew && w.cancelling { // its time begins with the onboarding's last change
+			if err := w.r.change(ctx, tx, w.o.ID, func(*Onboarding) error { return nil }); err != nil {
+				return err
+			}
 		}
 		if w.s.Note != wait.Why { // not at each asking
 			if err := w.say(ctx, tx, provider.Info, "%s", wait.Why); err != nil {
