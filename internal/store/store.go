@@ -89,10 +89,15 @@ func open(url string) (*DB, error) {
 		if c.ConnectTimeout == 0 {
 			c.ConnectTimeout = connectTime
 		}
-		p := stdlib.OpenDB(*c)
-		p.SetMaxOpenConns(20)
-		p.SetMaxIdleConns(10)
-		return &DB{write: p, read: p, config: c, wakes: newWakes(c), closed: make(chan struct{})}, nil
+		// Rules read inside a transaction what other nouns know. With one pool, a
+		// hundred people who submit at once held every connection in a transaction
+		// that waited for one more, for ever.
+		p, read := stdlib.OpenDB(*c), stdlib.OpenDB(*c)
+		p.SetMaxOpenConns(12)
+		p.SetMaxIdleConns(6)
+		read.SetMaxOpenConns(8)
+		read.SetMaxIdleConns(4)
+		return &DB{write: p, read: read, config: c, wakes: newWakes(c), closed: make(chan struct{})}, nil
 	}
 	file := strings.TrimPrefix(url, "sqlite:")
 	lock, err := lockFile(file + ".lock")
