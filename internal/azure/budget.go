@@ -48,7 +48,7 @@ func (b Budget) Roll(now time.Time) Budget {
 	switch {
 	case b.Limit == 0, b.Probing, now.Before(b.Closed), now.Sub(b.Since) < b.whole():
 		return b
-	case now.Sub(b.Met) > forgetAfter && b.Spent < b.Limit:
+	case now.Sub(b.Met) > forgetAfter && (b.Spent < b.Limit || now.Sub(b.Since) > forgetAfter):
 		return Budget{Epoch: b.Epoch}
 	}
 	if b.Spent >= b.Limit-b.Limit/20 { // spent to the end without a refusal

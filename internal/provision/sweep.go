@@ -110,6 +110,8 @@ func (r *Runner) Sweep(ctx context.Context) (Sweep, error) {
 // sweep is the handler of JobSweep: one pass an hour, and those that somebody
 // asks for. There is one job, so over all replicas there is one pass at a time.
 func (r *Runner) sweep(ctx context.Context, j job.Job) error {
+	ctx = azure.WithCaller(ctx, azure.Caller{Key: JobSweep, Began: r.now(), Class: azure.Sweep}) // nobody waits for it
+	defer r.throttle.End(ctx)
 	for {
 		id, err := r.nextSweep(ctx)
 		if err != nil {
