@@ -45,7 +45,7 @@ func (s *siege) insist(ctx context.Context, c *client, method, path string, in, 
 			return nil
 		case errors.As(err, &p):
 			s.saw(method, path, p)
-			if p.Status == http.StatusConflict && try > 0 {
+			if p.Status == http.StatusConflict && try > 0 && !refuses(p, "domain_prefix") {
 				return nil
 			}
 			if p.Status != http.StatusServiceUnavailable && p.Status < 500 {
