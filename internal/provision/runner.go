@@ -252,7 +252,7 @@ func (w *work) start(ctx context.Context) error {
 	if w.s.State == StepRunning || w.s.State == StepWaiting {
 		now := w.r.now()
 		late := now.Sub(w.s.Next)
-		if w.s.Next.IsZero() || late < away {
+		if w.s.Next.IsZero() || late < away || w.o.State == Waiting { // a person's time goes on
 			return nil
 		}
 		w.s.Started, w.s.Held = now, 0
@@ -356,9 +356,9 @@ func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...an
 // costs little and is never late by much; after the deadline somebody looks.
 func (w *work) pause(why string, deadline time.Duration) error {
 	waited := w.r.now().Sub(w.s.Started) - w.s.Held // Microsoft was not asked while we were held
-	if deadline > 0 && waited > deadline && (w.s.Next.IsZero() || w.r.now().Sub(w.s.Next) >= away) {
-		// It is the first question, or the first after a long time: the clock jumped
-		// while this run was at work.
+	if deadline > 0 && waited > deadline && (w.o.State == Waiting || w.s.Next.IsZero() || w.r.now().Sub(w.s.Next) >= away) {
+		// It is the first question since a person acted, at all, or for a long time:
+		// the clock jumped while this run was at work.
 		w.s.Started, w.s.Held, w.anew, waited = w.r.now(), 0, true, 0
 	}
 	if deadline > 0 && waited > deadline {
