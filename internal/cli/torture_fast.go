@@ -338,9 +338,9 @@ func (o *ordeal) overtake(ctx context.Context, paused *App) error {
 	return errors.New("nobody took the job of a worker that was paused for twice its lease")
 }
 
-// free are tables that a worker without a lease may write: they say what it heard
-// and which token it used, not what came of it.
-var free = []string{"job", "exchange", "ask", "partner_credential", "partner_access", "address_country", "goose_db_version"}
+// free are tables that a worker without a lease may write: they say what it heard,
+// which token it used and what a limit took, not what came of it.
+var free = []string{"job", "exchange", "ask", "partner_credential", "partner_access", "throttle_budget", "throttle_wait", "goose_db_version"}
 
 // unchanged holds the tables against what they were before the paused worker woke.
 func (o *ordeal) unchanged(ctx context.Context) error {
@@ -588,12 +588,13 @@ func (o *ordeal) sweep(ctx context.Context) error {
 			h.Unclean++
 		}
 	}
-	if _, err := r.Sweep(ctx); err != nil {
+	found, err := r.Sweep(ctx)
+	if err != nil {
 		return err
 	}
 	if n, _, err := r.Apply(ctx, o.staff, provision.WhichSafe); err != nil {
 		return err
-	} else if n > 0 {
+	} else if n+found.Adopted > 0 {
 		if err := o.rest(ctx); err != nil {
 			return err
 		}

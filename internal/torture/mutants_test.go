@@ -64,7 +64,7 @@ var mutants = []mutant{
 	{
 		name: "a tenant is adopted because it has our domain",
 		file: "internal/provision/customer.go",
-		old:  "!rec.Is(partnercenter.OperationAddCustomer) || !azure.SameID(rec.OriginalCorrelationID, in.row.Correlation)", new: "!rec.Is(partnercenter.OperationAddCustomer)",
+		old:  "return azure.SameID(rec.OriginalCorrelationID, id) })", new: `return id != "" })`,
 		args: "--weather calm --kinds stranger --onboardings 12", breaks: torture.Foreign,
 	},
 }
