@@ -165,6 +165,8 @@ func (s *siege) press(ctx context.Context, c *siegeCase) error {
 			if err := s.reconnect(ctx); err != nil {
 				return err
 			}
+		case err != nil && fault.KindOf(err) == fault.Conflict && !refuses(err, "domain_prefix"):
+			return nil // an earlier try was heard: it was submitted already
 		default:
 			return err
 		}
