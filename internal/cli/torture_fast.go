@@ -157,16 +157,7 @@ func (o *ordeal) world(ctx context.Context) error {
 	for name, d := range o.plan.Waits {
 		waits[sim.Wait(name)] = d
 	}
-	cfg := sim.Config{PlainAddr: "auto", CAFile: filepath.Join(o.dir, "ca.pem"), Now: o.clock.now, Seed: o.plan.Seed + 1, Waits: waits, CallLimit: 4000 * len(o.plan.Cases)}
-	if o.plan.Forgets {
-		cfg.Settings.ReplayRetention = -1
-	}
-	cfg.Settings.ValidationFor = map[string]string{}
-	for _, c := range o.plan.Cases {
-		if c.Kind == torture.Stuck || c.Kind == torture.Retried {
-			cfg.Settings.ValidationFor[c.Prefix+provision.DomainSuffix] = "NotAllowed"
-		}
-	}
+	cfg := sim.Config{PlainAddr: "auto", CAFile: filepath.Join(o.dir, "ca.pem"), Now: o.clock.now, Seed: o.plan.Seed + 1, Waits: waits, CallLimit: 4000 * len(o.plan.Cases), Settings: simSettings(o.plan)}
 	var err error
 	if o.sim, err = sim.New(cfg); err != nil {
 		return err

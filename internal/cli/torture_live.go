@@ -117,16 +117,7 @@ func (s *siege) start(ctx context.Context, database string, replicas int) error 
 		}
 		database = s.pg.DSN("causeway")
 	}
-	settings := sim.Settings{ValidationFor: map[string]string{}}
-	if s.plan.Forgets {
-		settings.ReplayRetention = -1
-	}
-	for _, c := range s.plan.Cases {
-		if c.Kind == torture.Stuck || c.Kind == torture.Retried {
-			settings.ValidationFor[c.Prefix+provision.DomainSuffix] = "NotAllowed"
-		}
-	}
-	config, err := json.Marshal(simFile{Settings: settings})
+	config, err := json.Marshal(simFile{Settings: simSettings(s.plan)})
 	if err != nil {
 		return err
 	}

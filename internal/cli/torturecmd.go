@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"causeway/internal/fault"
+	"causeway/internal/provision"
+	"causeway/internal/sim"
 	"causeway/internal/torture"
 )
 
@@ -203,6 +205,21 @@ func (c *tortureCmd) one(ctx context.Context, plan torture.Plan, std Std) (tortu
 		return tortureFast(ctx, plan)
 	}
 	return tortureLive(ctx, plan, c.Database, c.Replicas, func(far string) { _, _ = fmt.Fprintln(std.Err, far) })
+}
+
+// simSettings are what a plan asks of the simulated Microsoft before anything is
+// done: whose account it refuses, and whether it remembers its answers.
+func simSettings(plan torture.Plan) sim.Settings {
+	s := sim.Settings{ValidationFor: map[string]string{}}
+	if plan.Forgets {
+		s.ReplayRetention = -1
+	}
+	for _, c := range plan.Cases {
+		if c.Kind == torture.Stuck || c.Kind == torture.Retried {
+			s.ValidationFor[c.Prefix+provision.DomainSuffix] = "NotAllowed"
+		}
+	}
+	return s
 }
 
 // command is the one that repeats a seed.

@@ -133,7 +133,8 @@ type work struct {
 	errand     string // scope of the intents of a fix; "" in a step
 	moved      *bool  // something was confirmed in this run of the job
 
-	anew bool // the step's time counts anew; the wait writes it
+	began time.Time // of this run
+	anew  bool      // the step's time counts anew; the wait writes it
 
 	sending atomic.Value // string: the intent whose request is on its way, for the crash tests
 }
@@ -225,7 +226,7 @@ func (r *Runner) pickUp(ctx context.Context, j job.Job) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{r: r, j: j, o: o, t: t, cancelling: o.State == Cancelling}
+	w := &work{r: r, j: j, o: o, t: t, cancelling: o.State == Cancelling, began: r.now()}
 	records, err := r.records(ctx, o.ID)
 	if err != nil {
 		return nil, err
@@ -351,15 +352,22 @@ func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...an
 	return w.say(ctx, tx, provider.Done, "%s", text)
 }
 
+// watchClock counts the step's time anew if the clock jumped while this run was at
+// work; no run takes so long.
+func (w *work) watchClock() {
+	if now := w.r.now(); now.Sub(w.began) >= away {
+		w.s.Started, w.s.Held, w.anew, w.began = now, 0, true, now
+	}
+}
+
 // pause is the error of a step that asked Microsoft and has to ask again. The
 // pause grows with the time already waited, a fortieth of it, so that asking
 // costs little and is never late by much; after the deadline somebody looks.
 func (w *work) pause(why string, deadline time.Duration) error {
+	w.watchClock()
 	waited := w.r.now().Sub(w.s.Started) - w.s.Held // Microsoft was not asked while we were held
-	if deadline > 0 && waited > deadline && (w.o.State == Waiting || w.s.Next.IsZero() || w.r.now().Sub(w.s.Next) >= away) {
-		// It is the first question since a person acted, at all, or for a long time:
-		// the clock jumped while this run was at work.
-		w.s.Started, w.s.Held, w.anew, waited = w.r.now(), 0, true, 0
+	if deadline > 0 && waited > deadline && w.o.State == Waiting {
+		w.s.Started, w.s.Held, w.anew, waited = w.r.now(), 0, true, 0 // it is the first question since a person acted
 	}
 	if deadline > 0 && waited > deadline {
 		return stuck("", why+fmt.Sprintf(" This has lasted for %s, which is longer than Microsoft ever needed.", waited.Round(time.Second)),
@@ -471,6 +479,7 @@ func (w *work) wait(ctx context.Context, state State, werr error) error {
 	if !errors.As(werr, &wait) {
 		return w.stick(ctx, werr)
 	}
+	w.watchClock()
 	shown := provider.Running
 	if state == Waiting {
 		shown = provider.Waiting

@@ -21,6 +21,7 @@ type result struct {
 	StuckPlanted int   `json:"stuck_planted"`
 	StuckAlarmed int   `json:"stuck_alarmed"`
 	StuckSilent  int   `json:"stuck_silent"`
+	ByHand       int   `json:"retried_by_hand"`
 	Kills        int   `json:"kills"`
 	Pauses       int   `json:"pauses"`
 	Faults       int   `json:"faults"`
@@ -44,7 +45,7 @@ func (r result) held(t *testing.T, onboardings int) {
 	if r.StuckAlarmed != r.StuckPlanted || r.StuckPlanted == 0 {
 		t.Errorf("%d stuck as planted, %d alarmed", r.StuckPlanted, r.StuckAlarmed)
 	}
-	if n := r.StuckSilent + r.Duplicates + r.Orphans + r.Lost + r.Foreign + r.Leaked + len(r.Failed); n != 0 || len(r.Broken) != 0 {
+	if n := r.ByHand + r.StuckSilent + r.Duplicates + r.Orphans + r.Lost + r.Foreign + r.Leaked + len(r.Failed); n != 0 || len(r.Broken) != 0 {
 		t.Errorf("promises were broken: %+v", r)
 	}
 	if r.Kills < onboardings/4 || r.Pauses == 0 || r.Faults < onboardings {
