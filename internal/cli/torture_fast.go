@@ -43,6 +43,7 @@ type ordeal struct {
 	dir   string
 	logs  *safeBuffer
 	staff account.Actor
+	tell  func(string) // what nobody planned
 
 	db   *store.DB
 	apps []*App
@@ -111,9 +112,9 @@ func (s *safeBuffer) String() string {
 }
 
 // tortureFast runs one plan in this process.
-func tortureFast(ctx context.Context, plan torture.Plan) (_ tortureResult, err error) {
+func tortureFast(ctx context.Context, plan torture.Plan, tell func(string)) (_ tortureResult, err error) {
 	o := &ordeal{
-		plan: plan, rand: rand.New(rand.NewPCG(plan.Seed, 0x66617374)), // #nosec G404 -- a run that can be repeated
+		plan: plan, tell: tell, rand: rand.New(rand.NewPCG(plan.Seed, 0x66617374)), // #nosec G404 -- a run that can be repeated
 		clock: &virtual{base: time.Now().UTC().Truncate(time.Second)}, logs: &safeBuffer{},
 		staff:   account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: demo.Owner},
 		strokes: map[string]*stroke{}, paused: make(chan struct{}), resume: make(chan struct{}), doubted: map[string]bool{}, of: map[string]*ordealCase{},

@@ -334,6 +334,7 @@ func (o *ordeal) actOn(ctx context.Context, c *ordealCase, id provision.ID, stat
 		return nil // it stays, and is a broken promise
 	}
 	o.byHand++ // nobody planted this: it is told, and staff try again
+	o.tell(fmt.Sprintf("case %d (%s) is stuck at %s and nobody planted it: %s", c.N, c.Kind, step, refusal))
 	return r.Retry(ctx, o.staff, id)
 }
 

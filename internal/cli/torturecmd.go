@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"causeway/internal/fault"
@@ -20,6 +25,7 @@ type tortureCmd struct {
 	N        int           `name:"onboardings" short:"n" default:"100" help:"How many in one run."`
 	Seed     uint64        `default:"1" help:"Decides everything: what is asked for, what goes wrong, and when."`
 	Seeds    int           `default:"1" help:"So many runs, each with the next seed."`
+	AtOnce   int           `default:"1" help:"So many seeds at a time, each in a process of its own."`
 	Fast     bool          `help:"All in this process, on a clock that jumps: thousands of runs."`
 	Kinds    []string      `placeholder:"KIND" help:"Only these kinds of onboarding: ${kinds}."`
 	Weather  string        `default:"storm" enum:"storm,calm,forget,lag,crash,pause,slow" help:"What goes wrong: storm is all of it."`
@@ -106,9 +112,10 @@ func (r *tortureResult) add(x tortureResult) {
 	if r.Runs == 0 {
 		r.Seed, r.Broken = x.Seed, map[torture.Property]int{}
 	}
-	calls := float64(r.Runs)
-	r.Wasted = round((r.Wasted*calls+x.Wasted)/(calls+1), 3)
-	r.Runs++
+	r.Seed = min(r.Seed, x.Seed)
+	runs, more := float64(r.Runs), float64(x.Runs)
+	r.Wasted = round((r.Wasted*runs+x.Wasted*more)/(runs+more), 3)
+	r.Runs += x.Runs
 	r.Onboardings += x.Onboardings
 	r.Ready += x.Ready
 	r.Cancelled += x.Cancelled
@@ -132,6 +139,7 @@ func (r *tortureResult) add(x tortureResult) {
 	for p, n := range x.Broken {
 		r.Broken[p] += n
 	}
+	r.FailedSeeds = append(r.FailedSeeds, x.FailedSeeds...)
 	if len(x.violations) > 0 {
 		r.FailedSeeds = append(r.FailedSeeds, x.Seed)
 	}
@@ -143,26 +151,16 @@ func (c *tortureCmd) Run(ctx context.Context, std Std) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	var total tortureResult
 	began := time.Now()
-	for i := range c.Seeds {
-		seed := c.Seed + uint64(i) // #nosec G115 -- a small count
-		plan := torture.Make(seed, c.N, torture.Options{Kinds: kinds(c.Kinds), Weather: torture.Weather(c.Weather)})
-		res, err := c.one(ctx, plan, std)
-		if err != nil {
-			return fmt.Errorf("%w\nto repeat it: %s", err, c.command(seed))
-		}
-		for n, v := range res.violations {
-			if n == 20 {
-				_, _ = fmt.Fprintf(std.Err, "… and %d more\n", len(res.violations)-n)
-				break
-			}
-			_, _ = fmt.Fprintf(std.Err, "broken: %s: %s: %s\n", v.Property, v.Object, v.Text)
-		}
-		if len(res.violations) > 0 {
-			_, _ = fmt.Fprintf(std.Err, "to repeat it: %s\n", c.command(seed))
-		}
-		total.add(res)
+	var total tortureResult
+	var err error
+	if c.AtOnce > 1 && c.Seeds > 1 {
+		total, err = c.apart(ctx, std)
+	} else {
+		total, err = c.inTurn(ctx, std)
+	}
+	if err != nil {
+		return err
 	}
 	total.Seconds = seconds(time.Since(began))
 	total.Mode, total.Database, total.Replicas = "processes", firstOf(c.Database, "sqlite"), c.Replicas
@@ -176,6 +174,58 @@ func (c *tortureCmd) Run(ctx context.Context, std Std) error {
 		return errShown
 	}
 	return nil
+}
+
+// inTurn runs one seed after the other.
+func (c *tortureCmd) inTurn(ctx context.Context, std Std) (total tortureResult, err error) {
+	for i := range c.Seeds {
+		seed := c.Seed + uint64(i) // #nosec G115 -- a small count
+		plan := torture.Make(seed, c.N, torture.Options{Kinds: kinds(c.Kinds), Weather: torture.Weather(c.Weather)})
+		res, err := c.one(ctx, plan, std)
+		if err != nil {
+			return total, fmt.Errorf("%w\nto repeat it: %s", err, c.command(seed))
+		}
+		for n, v := range res.violations {
+			if n == 20 {
+				_, _ = fmt.Fprintf(std.Err, "… and %d more\n", len(res.violations)-n)
+				break
+			}
+			_, _ = fmt.Fprintf(std.Err, "broken: %s: %s: %s\n", v.Property, v.Object, v.Text)
+		}
+		if len(res.violations) > 0 {
+			_, _ = fmt.Fprintf(std.Err, "to repeat it: %s\n", c.command(seed))
+		}
+		total.add(res)
+	}
+	return total, nil
+}
+
+// apart gives each seed a process of its own, a few at a time: the hooks and the
+// clock of the fast mode are a process's.
+func (c *tortureCmd) apart(ctx context.Context, std Std) (total tortureResult, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return total, err
+	}
+	var mu sync.Mutex
+	err = side(ctx, c.AtOnce, c.Seeds, func(ctx context.Context, i int) error {
+		seed := c.Seed + uint64(i)                                                                        // #nosec G115 -- a small count
+		child := exec.CommandContext(ctx, self, append(strings.Fields(c.command(seed))[1:], "--json")...) // #nosec G204 -- this program itself
+		var out, say bytes.Buffer
+		child.Stdout, child.Stderr = &out, &say
+		failed := child.Run()
+		mu.Lock()
+		defer mu.Unlock()
+		_, _ = std.Err.Write(say.Bytes())
+		var res tortureResult
+		if err := json.Unmarshal(out.Bytes(), &res); err != nil {
+			return errors.Join(failed, fmt.Errorf("seed %d printed no result: %w", seed, err))
+		}
+		total.add(res)
+		return nil
+	})
+	slices.Sort(total.FailedSeeds)
+	return total, err
 }
 
 // check refuses what cannot be run.
@@ -201,10 +251,11 @@ func (c *tortureCmd) check() error {
 
 // one runs one plan.
 func (c *tortureCmd) one(ctx context.Context, plan torture.Plan, std Std) (tortureResult, error) {
+	tell := func(far string) { _, _ = fmt.Fprintln(std.Err, far) }
 	if c.Fast {
-		return tortureFast(ctx, plan)
+		return tortureFast(ctx, plan, tell)
 	}
-	return tortureLive(ctx, plan, c.Database, c.Replicas, func(far string) { _, _ = fmt.Fprintln(std.Err, far) })
+	return tortureLive(ctx, plan, c.Database, c.Replicas, tell)
 }
 
 // simSettings are what a plan asks of the simulated Microsoft before anything is

@@ -253,7 +253,10 @@ func (w *work) start(ctx context.Context) error {
 	if w.s.State == StepRunning || w.s.State == StepWaiting {
 		now := w.r.now()
 		late := now.Sub(w.s.Next)
-		if w.s.Next.IsZero() || late < away || w.o.State == Waiting { // a person's time goes on
+		if w.s.Next.IsZero() { // it died in its first run
+			late = now.Sub(w.s.Started)
+		}
+		if late < away || w.o.State == Waiting { // a person's time goes on
 			return nil
 		}
 		w.s.Started, w.s.Held = now, 0
@@ -281,7 +284,11 @@ func (w *work) start(ctx context.Context) error {
 func (w *work) startCancel(ctx context.Context) error {
 	now := w.r.now()
 	w.s.Started, w.s.Held = w.o.ChangedAt, 0
-	if w.s.Next.IsZero() || now.Sub(w.s.Next) < away {
+	asked := w.o.ChangedAt
+	if w.s.Next.After(asked) {
+		asked = w.s.Next
+	}
+	if now.Sub(asked) < away {
 		return nil
 	}
 	w.s.Started = now
@@ -446,7 +453,7 @@ func (w *work) judge(ctx context.Context, err error) error {
 		}
 		return w.queue(ctx, after)
 	case azure.R2:
-		if werr := w.wait(ctx, Running, job.Wait{Why: "Microsoft does not answer. We go on asking."}); !errors.As(werr, &wait) {
+		if werr := w.wait(ctx, Running, job.Wait{Until: w.r.now().Add(time.Second), Why: "Microsoft does not answer. We go on asking."}); !errors.As(werr, &wait) {
 			return werr
 		}
 		if *w.moved { // a new fault, not the old one again: the back-off begins anew
