@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -465,6 +466,11 @@ func (s *siege) sweep(ctx context.Context) error {
 			s.history.Unclean++
 		}
 	}
+	for _, page := range []string{"/signin", "/no-such-page", "/providers/nobodys"} {
+		if err := s.see(ctx, page); err != nil {
+			return err
+		}
+	}
 	r, err := (&sweepCmd{Apply: true}).sweep(ctx, s.anywhere(s.owner), nil)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
@@ -475,6 +481,22 @@ func (s *siege) sweep(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// see keeps a page as somebody sees it who may see nothing, to be searched for
+// secrets.
+func (s *siege) see(ctx context.Context, page string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.replicas[0].url+page, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(res.Body)
+	s.pages = append(s.pages, torture.Text{Where: "page " + page, Body: string(body)})
+	return errors.Join(err, res.Body.Close())
 }
 
 // read collects what both sides and the onlookers have.

@@ -359,10 +359,11 @@ func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...an
 	return w.say(ctx, tx, provider.Done, "%s", text)
 }
 
-// watchClock counts the step's time anew if the clock jumped while this run was at
-// work; no run takes so long.
-func (w *work) watchClock() {
-	if now := w.r.now(); now.Sub(w.began) >= away {
+// watchClock counts the step's time anew if a person was awaited until now, or if
+// the clock jumped while this run was at work; no run takes so long.
+func (w *work) watchClock(person bool) {
+	now := w.r.now()
+	if acted := w.o.State == Waiting && !person; acted || now.Sub(w.began) >= away {
 		w.s.Started, w.s.Held, w.anew, w.began = now, 0, true, now
 	}
 }
@@ -371,11 +372,8 @@ func (w *work) watchClock() {
 // pause grows with the time already waited, a fortieth of it, so that asking
 // costs little and is never late by much; after the deadline somebody looks.
 func (w *work) pause(why string, deadline time.Duration) error {
-	w.watchClock()
+	w.watchClock(false)
 	waited := w.r.now().Sub(w.s.Started) - w.s.Held // Microsoft was not asked while we were held
-	if deadline > 0 && waited > deadline && w.o.State == Waiting {
-		w.s.Started, w.s.Held, w.anew, waited = w.r.now(), 0, true, 0 // it is the first question since a person acted
-	}
 	if deadline > 0 && waited > deadline {
 		return stuck("", why+fmt.Sprintf(" This has lasted for %s, which is longer than Microsoft ever needed.", waited.Round(time.Second)),
 			"Look at the exchange, ask Microsoft's support with the ids it names, then try again.")
@@ -486,7 +484,7 @@ func (w *work) wait(ctx context.Context, state State, werr error) error {
 	if !errors.As(werr, &wait) {
 		return w.stick(ctx, werr)
 	}
-	w.watchClock()
+	w.watchClock(state == Waiting)
 	shown := provider.Running
 	if state == Waiting {
 		shown = provider.Waiting
