@@ -162,6 +162,8 @@ func (m *billMonth) blockAt(p *billPlan, n, left, days int) *block {
 		if e != nil {
 			s.key = mix(s.key, mixText(e.id))
 			s.from, s.to = m.day(e.from, 0), m.day(e.to, m.days)
+		} else {
+			s.from, s.to = m.daysOf(p)
 		}
 		if days > 0 {
 			s.to = min(s.to, s.from+days)
@@ -184,6 +186,15 @@ func (m *billMonth) blockAt(p *billPlan, n, left, days int) *block {
 		}
 	}
 	return b
+}
+
+// daysOf are the days of the month on which any subscription of the plan is charged.
+func (m *billMonth) daysOf(p *billPlan) (from, to int) {
+	from = m.days
+	for _, e := range p.entitlements {
+		from, to = min(from, m.day(e.from, 0)), max(to, m.day(e.to, m.days))
+	}
+	return from, to
 }
 
 // pricing is the currency in which the block's meter has its price.
