@@ -114,6 +114,20 @@ func (l Line) Take(now time.Time, c Caller, customer string, want int) (Line, in
 	return l, 0, h
 }
 
+// TakeOwn allots one call of the customer's own limit to a caller that has one of the
+// line.
+func (l Line) TakeOwn(now time.Time, c Caller, customer string) (Line, *Held) {
+	l = l.roll(now)
+	own, ok := l.Own[customer]
+	if !ok {
+		return l, nil
+	}
+	if n, wait := own.Free(now); n == 0 {
+		return l, &Held{Until: now.Add(wait + spread(c.Key, own.Period))}
+	}
+	return l.own(customer, own.Spend(now, 1)), nil
+}
+
 func (l Line) with(t Ticket) Line {
 	m := make(map[string]Ticket, len(l.Tickets)+1)
 	for k, v := range l.Tickets {

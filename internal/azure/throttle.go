@@ -156,17 +156,27 @@ func (g *Governor) try(ctx context.Context, p place, c Caller, customer string) 
 	pass := Pass{place: p, customer: customer, key: c.Key, at: now}
 	g.mu.Lock()
 	k := g.line(p)
-	own, refused := k.own[customer]
-	refused = refused && customer != ""
+	own := k.own[customer]
+	refused := customer != "" && own.Known(now)
 	pass.epoch, pass.ownEpoch = k.budget.Epoch, own.Epoch
-	if !k.budget.Known(now) && (!refused || !own.Known(now)) {
+	if !k.budget.Known(now) && !refused {
 		g.mu.Unlock()
 		return pass, nil, nil
 	}
 	pass.allotted = true
-	if a := k.allots[c.Key]; a != nil && a.left > 0 && now.Before(a.until) && !refused {
-		a.left--
+	if a := k.allots[c.Key]; a != nil && a.left > 0 && now.Before(a.until) {
+		a.left-- // what Turn gave is for the very calls of this run, whatever else they wait for
 		g.mu.Unlock()
+		if !refused {
+			return pass, nil, nil
+		}
+		held, err := g.takeOwn(ctx, p, c, customer)
+		if err != nil || held != nil {
+			g.mu.Lock()
+			a.left++
+			g.mu.Unlock()
+			return Pass{}, held, err
+		}
 		return pass, nil, nil
 	}
 	want := 1
@@ -207,6 +217,23 @@ func (g *Governor) take(ctx context.Context, p place, c Caller, customer string,
 		}
 	}
 	return n, held, nil
+}
+
+// takeOwn takes a call from the customer's own limit alone: the caller has one of the
+// line already.
+func (g *Governor) takeOwn(ctx context.Context, p place, c Caller, customer string) (held *Held, err error) {
+	now := g.now()
+	line, err := g.shelf.with(ctx, p, now, func(l Line) Line {
+		l, held = l.TakeOwn(now, c, customer)
+		return l
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	g.see(p, line)
+	g.mu.Unlock()
+	return held, nil
 }
 
 // Turn is asked when a job comes back that was held: it does not begin its step

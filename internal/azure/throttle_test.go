@@ -11,6 +11,8 @@ import (
 
 	"causeway/internal/azure"
 	"causeway/internal/fault"
+	"causeway/internal/store"
+	"causeway/internal/store/storetest"
 )
 
 // limit is a service that takes so many calls per period and customer or partner.
@@ -221,5 +223,54 @@ func learn(t *testing.T, g *azure.Governor, p azure.Pass, status int, after time
 	t.Helper()
 	if err := g.Learn(t.Context(), p, status, after); err != nil {
 		t.Error(err)
+	}
+}
+
+// Two wait for a limit of two, and their customers were refused alone once: what Turn
+// gave must be enough for the call, else both give it back for ever.
+func TestATurnIsEnoughForTheCallOfARefusedCustomer(t *testing.T) {
+	db := storetest.SQLite(t)
+	err := db.Tx(t.Context(), func(tx *store.Tx) error {
+		const row = "INSERT INTO throttle_budget (service, endpoints, customer, calls, ceiling, period, since, spent, lessons, epoch, met, changed_at) VALUES ($1, 'orders', $2, $3, $3, $4, $5, $3, $6, 2, $5, $5)"
+		for customer, calls := range map[string]int64{"": 2, "customer a": 0, "customer b": 0} {
+			if _, err := tx.ExecContext(t.Context(), row, string(azure.PartnerCenter), customer, calls, time.Minute.Microseconds(), store.Micros(noon), calls); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := noon.Add(time.Second)
+	g := azure.NewGovernor(func() time.Time { return now }, db, 0)
+	waits, told := map[string]time.Time{"a": now, "b": now}, map[string]bool{}
+	run := func(n string) {
+		ctx := azure.WithCaller(t.Context(), azure.Caller{Key: n, Org: n, Began: noon, Class: azure.Work})
+		defer g.End(ctx)
+		turn := g.Turn(ctx)
+		err := turn
+		if turn == nil {
+			_, err = g.Admit(ctx, azure.PartnerCenter, "orders", "customer "+n)
+		}
+		var held *azure.Throttled
+		switch {
+		case errors.As(err, &held):
+			if turn == nil && told[n] {
+				t.Fatalf("%s at %s: it had its turn, and must wait until %s", n, now, held.Until)
+			}
+			waits[n], told[n] = held.Until, true
+		case err != nil:
+			t.Fatal(err)
+		default:
+			delete(waits, n)
+		}
+	}
+	for ; len(waits) > 0; now = now.Add(time.Second) {
+		for n, until := range waits {
+			if !now.Before(until) {
+				run(n)
+			}
+		}
 	}
 }
