@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -109,8 +110,8 @@ func (w *work) create(ctx context.Context) error {
 	if err == nil {
 		return w.born(ctx, in, c)
 	}
-	if class := azure.Classify(err); azure.Unknown(err) || class == azure.R1 || class == azure.R2 {
-		return w.failed(ctx, in, err)
+	if !judged(err) {
+		return w.failed(ctx, in, err) // in doubt the id stays, and the next replay may have the password
 	}
 	if !in.doubt {
 		err = w.failed(ctx, in, err)
@@ -139,6 +140,16 @@ func (w *work) create(ctx context.Context) error {
 		return takenDomain(w.t.Domain, fmt.Sprintf("Somebody else has %s: Microsoft's records name no creation of ours.", w.t.Domain))
 	}
 	return err
+}
+
+// judged tells whether Microsoft answered about the request itself: not that it
+// waits, that something else comes first, or that our token or its MFA is too old.
+func judged(err error) bool {
+	if e := azure.AsError(err); e != nil && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+		return false
+	}
+	class := azure.Classify(err)
+	return !azure.Unknown(err) && (class == azure.F || class == azure.R4)
 }
 
 // recall looks for a tenant that may have been made after the backup that this

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,27 @@ func TestAForgottenRequestIdMakesNoSecondTenant(t *testing.T) {
 	c, err := w.run.ShowCredentials(w.ctx(), w.contoso, id, adminPassword)
 	if err != nil || len(c.Password) != 20 {
 		t.Errorf("no new password was set: %q, %v", c.Password, err)
+	}
+}
+
+// An answer about our token says nothing about the request: the replay after it still
+// has the password.
+func TestARefusedTokenInDoubtLosesNoPassword(t *testing.T) {
+	for _, kind := range []sim.FaultKind{sim.ExpireToken, sim.LoseMFA} {
+		t.Run(string(kind), func(t *testing.T) {
+			w := newWorld(t)
+			w.sim.HangUpAfter("POST /v1/customers")
+			w.sim.Fail("POST /v1/customers", sim.Fault{Kind: kind, After: 1, Count: 1})
+			w.working()
+			id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+			w.until(id, provider.Ready)
+			c, err := w.run.ShowCredentials(w.ctx(), w.contoso, id, adminPassword)
+			w.must(err)
+			kept := slices.ContainsFunc(w.sim.Secrets(), func(s sim.Secret) bool { return s.Value == c.Password })
+			if log := w.story(id); !kept || strings.Contains(log, "New first password") {
+				t.Errorf("Microsoft's first password is not the one that is kept (known there: %t):\n%s", kept, log)
+			}
+		})
 	}
 }
 
