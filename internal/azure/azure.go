@@ -39,6 +39,7 @@ const (
 	Graph         Service = "graph"          // graph.microsoft.com
 	ARM           Service = "arm"            // management.azure.com
 	Prices        Service = "prices"         // api.partner.microsoft.com: price sheets
+	Storage       Service = "storage"        // Azure Storage: files of the billing exports, wherever a manifest says
 )
 
 // Word is the service's name as people know it.
@@ -54,6 +55,8 @@ func (s Service) Word() string {
 		return "Azure Resource Manager"
 	case Prices:
 		return "Microsoft's price service"
+	case Storage:
+		return "Azure Storage"
 	}
 	return string(s)
 }
@@ -185,6 +188,7 @@ func (c Config) URL(s Service) string {
 		return c.ARMURL
 	case Prices:
 		return c.PriceURL
+	case Storage: // each manifest names its own
 	}
 	return ""
 }

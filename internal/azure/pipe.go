@@ -112,8 +112,9 @@ type Call struct {
 	In   any        // sent as JSON, if not nil
 	Form url.Values // sent as a form, instead of In
 
-	Out      any  // the answer is decoded into it, if not nil
-	Empty    bool // an answer without a body is right
+	Out      any     // the answer is decoded into it, if not nil
+	Raw      *[]byte // the answer as it came, instead of Out: a document. No record keeps it
+	Empty    bool    // an answer without a body is right
 	Timeout  time.Duration
 	Optional []int // statuses ≥ 400 that are answers, not errors: 404 of a free domain
 }
@@ -388,6 +389,10 @@ func (x *call) request(ctx context.Context) (*policy.Request, error) {
 	case ARM:
 		h.Set("x-ms-client-request-id", string(x.Request))
 		h.Set("x-ms-correlation-request-id", string(x.correlation))
+	case Storage:
+		h.Set("x-ms-client-request-id", string(x.Request))
+		h.Set("Accept", "*/*")
+		h.Set("Accept-Encoding", "identity") // else net/http would unpack what is to be kept as it is
 	case Graph, Login:
 		h.Set("client-request-id", string(x.Request))
 		h.Set("return-client-request-id", "true")
@@ -463,6 +468,9 @@ func (x *call) judge(a Answer, body []byte, lost error) error {
 		e := x.failure(a)
 		e.read(x.clean(string(body)))
 		return e
+	case x.Raw != nil:
+		*x.Raw = body
+		return nil
 	case x.Out == nil, len(bytes.TrimSpace(body)) == 0 && (x.Empty || a.Status == http.StatusNoContent):
 		return nil
 	}
@@ -537,6 +545,9 @@ func (x *call) record(ctx context.Context, a Answer, sent http.Header, body []by
 		Service: x.Service, Method: x.Method, URL: x.clean(x.url.String()), RequestID: string(x.Request), CorrelationID: string(x.correlation),
 		Request: Message{Headers: x.secrets.headers(sent), Body: cut(x.clean(x.shown), bodyLimit)},
 		Status:  a.Status, Started: started.UTC(), Took: took,
+	}
+	if x.Raw != nil && a.Status < 300 {
+		body = fmt.Appendf(nil, "%d bytes", len(body))
 	}
 	if a.Header != nil {
 		e.CV = First(a.Header, "MS-CV")
