@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ const (
 type Config struct {
 	Database   string // file name (SQLite) or postgres://…
 	Keys       string // folder of partner.key, customer.key and receipt.key
+	Exports    string // where Microsoft's exports are kept: a folder, azblob://… or s3://…; "" = exports beside the database file, else beside the keys
 	Role       Role   // "" = all
 	Listen     string // host:port; "" = 127.0.0.1:8080
 	PublicURL  string // how people reach the portal; "" = http:// and the address we listen on
@@ -66,6 +68,9 @@ func (c Config) whole() (Config, error) {
 	}
 	if c.Keys == "" {
 		return c, fault.Field("keys", "No folder of keys is named.", "Give a folder that is backed up apart from the database.")
+	}
+	if c.Exports == "" {
+		c.Exports = filepath.Join(c.dataFolder(), "exports")
 	}
 	switch c.Role {
 	case "":
@@ -108,6 +113,15 @@ func (c Config) whole() (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// dataFolder is where the program's own files lie: beside the database, if that is a
+// file, else beside the keys.
+func (c Config) dataFolder() string {
+	if strings.Contains(c.Database, "://") || strings.Contains(c.Database, "host=") {
+		return filepath.Dir(filepath.Clean(c.Keys))
+	}
+	return filepath.Dir(strings.TrimPrefix(c.Database, "sqlite:"))
 }
 
 // brand is what customers see until the partner saves a brand of its own.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"causeway/internal/azure"
 	"causeway/internal/fault"
 	"causeway/internal/job"
 	"causeway/internal/store"
@@ -39,6 +40,11 @@ func (a *App) startWork(ctx context.Context) error {
 	}
 	if err := a.Mail.Resume(ctx); err != nil {
 		return err
+	}
+	if a.Config.Azure.Cloud != azure.China { // there are no exports there
+		if err := a.Fetch.Watch(ctx); err != nil {
+			return err
+		}
 	}
 	return a.DB.Tx(ctx, func(tx *store.Tx) error {
 		if err := a.Jobs.Add(ctx, tx, jobRenew, "", struct{}{}, time.Time{}); err != nil {

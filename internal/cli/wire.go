@@ -19,6 +19,8 @@ import (
 	"causeway/internal/azure/graph"
 	"causeway/internal/azure/partnercenter"
 	"causeway/internal/azure/token"
+	"causeway/internal/billing"
+	"causeway/internal/fault"
 	"causeway/internal/guardrail"
 	"causeway/internal/job"
 	"causeway/internal/partner"
@@ -27,6 +29,7 @@ import (
 	"causeway/internal/seal"
 	"causeway/internal/store"
 	"causeway/internal/support"
+	"causeway/internal/usage/raw"
 )
 
 // App is the whole program of one process, put together.
@@ -47,12 +50,14 @@ type App struct {
 	Ring       *seal.Ring // customer's secrets
 	Custody    *token.Custody
 	Throttle   *azure.Governor // also where role web reads who waits
+	Raw        *raw.Store      // Microsoft's exports as received
 
 	// Microsoft; nil in a process of role web, which asks through workers.
 	Pipe    *azure.Pipe
 	Partner *partnercenter.Client
 	Graph   *graph.Client
 	ARM     *arm.Client
+	Fetch   *billing.Fetcher
 
 	API     *api.Server
 	Handler http.Handler
@@ -120,6 +125,9 @@ func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 		Desk: a.Desk, Mail: a.Mail, Providers: a.Providers, Ring: a.Ring, Signer: a.Signer, Portal: cfg.PublicURL, Pace: cfg.Pace, Signed: a.Signatures,
 		Partner: a.Partner, Graph: a.Graph, ARM: a.ARM, Tokens: a.Custody, Throttle: a.Throttle,
 	})
+	if err := a.billing(ctx); err != nil {
+		return nil, err
+	}
 	brand, err := a.Settings.Brand(ctx)
 	if err != nil {
 		return nil, err
@@ -158,6 +166,28 @@ func (a *App) microsoft(ctx context.Context) error {
 	a.Custody = token.New(a.DB, ring, a.Pipe, a.Config.WorkerName)
 	a.Pipe = a.Pipe.With(a.Custody)
 	a.Partner, a.Graph, a.ARM = partnercenter.New(a.Pipe), graph.New(a.Pipe), arm.New(a.Pipe)
+	return nil
+}
+
+// billing makes what Microsoft bills readable, and in a worker fetches it.
+func (a *App) billing(ctx context.Context) (err error) {
+	if a.Raw, err = raw.New(ctx, a.DB, a.Config.Now, a.Config.Exports); err != nil {
+		return err
+	}
+	if !a.Config.worker() {
+		return nil
+	}
+	a.Fetch = billing.NewFetcher(billing.FetchParts{
+		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Graph: a.Graph, Partner: a.Partner, Raw: a.Raw, Throttle: a.Throttle,
+		Tenant: func(ctx context.Context) (string, error) {
+			p, err := a.Custody.Partner(ctx)
+			if errors.Is(err, fault.NotFound) {
+				return "", nil
+			}
+			return p.Tenant, err
+		},
+	})
+	a.Fetch.Handle(a.Jobs)
 	return nil
 }
 
@@ -206,7 +236,7 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 }
 
 // Close gives the database free. Call it after Run has returned.
-func (a *App) Close() error { return a.DB.Close() }
+func (a *App) Close() error { return errors.Join(a.Raw.Close(), a.DB.Close()) }
 
 // figures of the server: a client that does not send or read holds nothing.
 const (
