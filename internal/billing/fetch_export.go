@@ -51,8 +51,8 @@ func (w *fetching) tx(ctx context.Context, f func(*store.Tx) error) error {
 	})
 }
 
-// ended is that a run has closed its fetch and its job.
-var ended = errors.New("the fetch is closed")
+// errEnded says that a run has closed its fetch and its job.
+var errEnded = errors.New("the fetch is closed")
 
 // refusal is why a file is not ours to keep.
 type refusal string
@@ -78,7 +78,7 @@ func (f *Fetcher) export(ctx context.Context, j job.Job) error {
 	}
 	job.Point("fetch-begun")
 	err = w.run(azure.WithRecorder(ctx, w.record))
-	if errors.Is(err, ended) {
+	if errors.Is(err, errEnded) {
 		return nil
 	}
 	return w.note(ctx, f.later(err))
@@ -440,7 +440,7 @@ func (w *fetching) keep(ctx context.Context) error {
 	}
 	job.Point("fetch-kept")
 	w.f.Log.Info("export kept", "export", w.row.Key, "snapshot", w.row.Snapshot, "files", len(w.row.Files))
-	return ended
+	return errEnded
 }
 
 // end closes the fetch without a snapshot, and its job with it.
@@ -460,5 +460,5 @@ func (w *fetching) end(ctx context.Context, state raw.State, why string) error {
 	if err := w.f.Raw.Clean(ctx, w.row.Folder(), func(string) bool { return false }); err != nil {
 		w.f.Log.Warn("files of an export that was not kept are left", "folder", w.row.Folder(), "error", err)
 	}
-	return ended
+	return errEnded
 }

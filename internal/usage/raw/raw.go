@@ -122,7 +122,7 @@ type checked struct {
 
 func (c *checked) Read(b []byte) (int, error) {
 	n, err := c.in.Read(b)
-	_, _ = c.meter.Write(b[:n]) // to nowhere
+	_, _ = c.Write(b[:n]) // to nowhere
 	if errors.Is(err, io.EOF) && (c.n != c.want.Size || c.sum() != c.want.SHA256) {
 		return n, &usage.Damaged{File: c.name, Reason: fmt.Sprintf("it is not what was received: %d bytes instead of %d, or other ones; restore it from a backup of %s", c.n, c.want.Size, c.want.Place)}
 	}

@@ -30,8 +30,11 @@ func (s *Store) Receive(ctx context.Context, name, place string, fill func(io.Wr
 	var look *inspector
 	b, err := s.Put(ctx, place, func(w io.Writer) error {
 		look = inspect(name)
-		err := fill(io.MultiWriter(w, look))
-		return errors.Join(look.end(err), err)
+		if err := fill(io.MultiWriter(w, look)); err != nil {
+			look.stop(err)
+			return err
+		}
+		return look.end()
 	})
 	if err != nil {
 		return Received{}, err
@@ -64,15 +67,16 @@ func inspect(name string) *inspector {
 
 func (i *inspector) Write(b []byte) (int, error) { return i.in.Write(b) }
 
-// end tells what is wrong with the file, once all of it was written, or came of an
-// error.
-func (i *inspector) end(err error) error {
-	_ = i.in.CloseWithError(err) // never fails; nil is the end
-	<-i.done
-	if err != nil {
-		return nil // what came before it is no judgement of the file
-	}
+// end tells what is wrong with the file, once all of it was written.
+func (i *inspector) end() error {
+	i.stop(nil)
 	return i.err
+}
+
+// stop ends the look at a file, of which no more comes because of err.
+func (i *inspector) stop(err error) {
+	_ = i.in.CloseWithError(err) // never fails; nil is the file's end
+	<-i.done
 }
 
 func (i *inspector) read(r io.Reader) error {
@@ -107,7 +111,7 @@ func (i *inspector) read(r io.Reader) error {
 		n, err := text.Read(buf)
 		i.lines += int64(bytes.Count(buf[:n], []byte{'\n'}))
 		if n > 0 {
-			open = buf[n-1] != '\n'
+			open = !bytes.HasSuffix(buf[:n], []byte{'\n'})
 		}
 		if errors.Is(err, io.EOF) {
 			if open {
