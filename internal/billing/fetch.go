@@ -44,6 +44,7 @@ type FetchParts struct {
 	DB         *store.DB
 	Now        func() time.Time
 	Log        *slog.Logger
+	Jobs       *job.Queue
 	Graph      *graph.Client
 	Partner    *partnercenter.Client
 	Raw        *raw.Store
@@ -60,15 +61,14 @@ type FetchParts struct {
 // received and decides nothing about them.
 type Fetcher struct {
 	FetchParts
-	jobs *job.Queue
 }
 
-// NewFetcher makes one; Handle lets it work.
+// NewFetcher makes one; Handle lets it work. Without the clients of Microsoft, as in
+// a process of role web, it can only Ask.
 func NewFetcher(p FetchParts) *Fetcher { return &Fetcher{FetchParts: p} }
 
 // Handle takes the jobs of fetching.
 func (f *Fetcher) Handle(q *job.Queue) {
-	f.jobs = q
 	q.Handle(JobFetch, f.look)
 	q.Handle(JobExport, f.export)
 	q.Handle(JobStatement, f.statement)
@@ -77,7 +77,7 @@ func (f *Fetcher) Handle(q *job.Queue) {
 // Watch puts the standing job into the queue, once per database.
 func (f *Fetcher) Watch(ctx context.Context) error {
 	return f.DB.Tx(ctx, func(tx *store.Tx) error {
-		return f.jobs.Add(ctx, tx, JobFetch, "", struct{}{}, f.Now().Add(fetchFirst))
+		return f.Jobs.Add(ctx, tx, JobFetch, "", struct{}{}, f.Now().Add(fetchFirst))
 	})
 }
 
@@ -90,12 +90,12 @@ func (f *Fetcher) Ask(ctx context.Context, m usage.Month) error {
 	return f.DB.Tx(ctx, func(tx *store.Tx) error {
 		for _, x := range known {
 			if x.Billed() || period(x.Month, f.Now()) != "" {
-				if err := f.jobs.Add(ctx, tx, JobExport, x.Key, x.Export, time.Time{}); err != nil {
+				if err := f.Jobs.Add(ctx, tx, JobExport, x.Key, x.Export, time.Time{}); err != nil {
 					return err
 				}
 			}
 		}
-		return f.jobs.Add(ctx, tx, JobFetch, "", struct{}{}, time.Time{})
+		return f.Jobs.Add(ctx, tx, JobFetch, "", struct{}{}, time.Time{})
 	})
 }
 
@@ -170,7 +170,7 @@ func (f *Fetcher) look(ctx context.Context, j job.Job) error {
 		return err
 	}
 	err = f.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := f.jobs.Hold(ctx, tx, j); err != nil {
+		if err := f.Jobs.Hold(ctx, tx, j); err != nil {
 			return err
 		}
 		for _, i := range seen {
@@ -178,13 +178,13 @@ func (f *Fetcher) look(ctx context.Context, j job.Job) error {
 				return err
 			}
 			if i.PDF == nil {
-				if err := f.jobs.Add(ctx, tx, JobStatement, i.ID, struct{}{}, time.Time{}); err != nil {
+				if err := f.Jobs.Add(ctx, tx, JobStatement, i.ID, struct{}{}, time.Time{}); err != nil {
 					return err
 				}
 			}
 		}
 		for _, e := range due {
-			if err := f.jobs.Add(ctx, tx, JobExport, raw.Key(e), e, time.Time{}); err != nil {
+			if err := f.Jobs.Add(ctx, tx, JobExport, raw.Key(e), e, time.Time{}); err != nil {
 				return err
 			}
 		}
@@ -329,7 +329,7 @@ func (f *Fetcher) statement(ctx context.Context, j job.Job) error {
 		if err := f.Raw.KeepStatement(ctx, tx, i.ID, b); err != nil {
 			return err
 		}
-		return f.jobs.Finish(ctx, tx, j)
+		return f.Jobs.Finish(ctx, tx, j)
 	})
 	if err == nil {
 		job.Point("fetch-statement-kept")

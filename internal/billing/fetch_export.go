@@ -44,7 +44,7 @@ type fetching struct {
 // tx commits together, and only while the job is ours.
 func (w *fetching) tx(ctx context.Context, f func(*store.Tx) error) error {
 	return w.f.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := w.f.jobs.Hold(ctx, tx, w.j); err != nil {
+		if err := w.f.Jobs.Hold(ctx, tx, w.j); err != nil {
 			return err
 		}
 		return f(tx)
@@ -433,7 +433,7 @@ func (w *fetching) keep(ctx context.Context) error {
 		if err := w.f.Raw.End(ctx, tx, w.row, raw.Kept, ""); err != nil {
 			return err
 		}
-		return w.f.jobs.Finish(ctx, tx, w.j)
+		return w.f.Jobs.Finish(ctx, tx, w.j)
 	})
 	if err != nil {
 		return err
@@ -449,7 +449,7 @@ func (w *fetching) end(ctx context.Context, state raw.State, why string) error {
 		if err := w.f.Raw.End(ctx, tx, w.row, state, why); err != nil {
 			return err
 		}
-		return w.f.jobs.Finish(ctx, tx, w.j)
+		return w.f.Jobs.Finish(ctx, tx, w.j)
 	})
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ func (w *fetchers) build() {
 	w.must(err)
 	w.jobs = job.New(w.db, "test", w.sim.Clock.Now, log)
 	w.Fetcher = billing.NewFetcher(billing.FetchParts{
-		DB: w.db, Now: w.sim.Clock.Now, Log: log, Graph: graph.New(pipe), Partner: partnercenter.New(pipe), Raw: w.raw,
+		DB: w.db, Now: w.sim.Clock.Now, Log: log, Jobs: w.jobs, Graph: graph.New(pipe), Partner: partnercenter.New(pipe), Raw: w.raw,
 		Tenant: func(context.Context) (string, error) { return w.tenant, nil },
 		Closed: func(_ context.Context, m usage.Month) (bool, error) { return m == w.closed, nil },
 		OnSnapshot: func(ctx context.Context, tx *store.Tx, s usage.Snapshot) error {

@@ -51,13 +51,13 @@ type App struct {
 	Custody    *token.Custody
 	Throttle   *azure.Governor // also where role web reads who waits
 	Raw        *raw.Store      // Microsoft's exports as received
+	Fetch      *billing.Fetcher
 
 	// Microsoft; nil in a process of role web, which asks through workers.
 	Pipe    *azure.Pipe
 	Partner *partnercenter.Client
 	Graph   *graph.Client
 	ARM     *arm.Client
-	Fetch   *billing.Fetcher
 
 	API     *api.Server
 	Handler http.Handler
@@ -174,11 +174,8 @@ func (a *App) billing(ctx context.Context) (err error) {
 	if a.Raw, err = raw.New(ctx, a.DB, a.Config.Now, a.Config.Exports); err != nil {
 		return err
 	}
-	if !a.Config.worker() {
-		return nil
-	}
 	a.Fetch = billing.NewFetcher(billing.FetchParts{
-		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Graph: a.Graph, Partner: a.Partner, Raw: a.Raw, Throttle: a.Throttle,
+		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Jobs: a.Jobs, Graph: a.Graph, Partner: a.Partner, Raw: a.Raw, Throttle: a.Throttle,
 		Tenant: func(ctx context.Context) (string, error) {
 			p, err := a.Custody.Partner(ctx)
 			if errors.Is(err, fault.NotFound) {
@@ -187,7 +184,9 @@ func (a *App) billing(ctx context.Context) (err error) {
 			return p.Tenant, err
 		},
 	})
-	a.Fetch.Handle(a.Jobs)
+	if a.Config.worker() {
+		a.Fetch.Handle(a.Jobs)
+	}
 	return nil
 }
 
