@@ -1,0 +1,477 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"causeway/internal/money"
+	"causeway/internal/usage"
+
+	"github.com/duckdb/duckdb-go/v2"
+	"github.com/shopspring/decimal"
+)
+
+// session is one connection with temporary tables of its own.
+type session struct {
+	*sql.Conn
+}
+
+func (l *Lake) session(ctx context.Context) (*session, func(), error) {
+	c, err := l.db.Conn(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("lake: %w", err)
+	}
+	s := &session{c}
+	return s, func() {
+		for _, name := range []string{"totals", "ranges", "spans", "kinds", "usage_kinds"} {
+			_, _ = c.ExecContext(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS temp."+name) // only memory
+		}
+		_ = c.Close() // back to the pool
+	}, nil
+}
+
+func (s *session) run(ctx context.Context, query string) error {
+	if _, err := s.ExecContext(ctx, query); err != nil {
+		return fmt.Errorf("lake: %s: %w", strings.Join(strings.Fields(query), " "), err)
+	}
+	return nil
+}
+
+// load appends rows to a temporary table.
+func (s *session) load(name string, rows func(add func(...driver.Value) error) error) error {
+	err := s.Raw(func(c any) error {
+		a, err := duckdb.NewAppender(c.(driver.Conn), "temp", "main", name)
+		if err != nil {
+			return err
+		}
+		err = rows(func(v ...driver.Value) error { return a.AppendRow(v...) })
+		return errors.Join(err, a.Close())
+	})
+	if err != nil {
+		return fmt.Errorf("lake: table %s: %w", name, err)
+	}
+	return nil
+}
+
+// snapshotBits is how far the number of a snapshot in a query stands before the kind.
+const snapshotBits = 52
+
+// files are a snapshot's Parquet files as an argument of read_parquet.
+func (l *Lake) files(snapshot, which string) (string, error) {
+	dir, err := l.folder(snapshot)
+	if err != nil {
+		return "", err
+	}
+	return quote(filepath.Join(dir, "*."+which+".parquet")), nil
+}
+
+// sources are the queries over the rows and over the kinds of a query's snapshots.
+func (l *Lake) sources(q usage.Query) (rows, kinds string, err error) {
+	var allRows, allKinds []string
+	n := 0
+	for _, feed := range []usage.Feed{usage.Rated, usage.Invoiced} {
+		list := q.Rated
+		if feed == usage.Invoiced {
+			list = q.Invoiced
+		}
+		for _, id := range list {
+			x, err := l.label(id)
+			if err != nil {
+				return "", "", err
+			}
+			if x.Loaded.Rows == 0 {
+				continue
+			}
+			t, shift := tables[feed], int64(n)<<snapshotBits
+			n++
+			files, err := l.files(id, "rows")
+			if err != nil {
+				return "", "", err
+			}
+			priced, effective, tags := "PricingPreTaxTotal", "0::DECIMAL(38,18)", "NULL::VARCHAR"
+			if feed == usage.Invoiced {
+				priced, effective = "0::DECIMAL(38,18)", "EffectiveUnitPrice"
+			} else if len(q.Tags) > 0 {
+				tags = "Tags"
+			}
+			allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s)",
+				shift, effective, tags, t.columns[t.quantity].name, t.columns[t.cost].name, priced, files))
+			if files, err = l.files(id, "kinds"); err != nil {
+				return "", "", err
+			}
+			only := ""
+			if feed == usage.Invoiced { // usage has a meter's description; the rest no daily record has
+				only = " WHERE coalesce(trim(meter_name), '') = ''"
+			}
+			allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind), %t AS invoiced FROM read_parquet(%s)%s", shift, feed == usage.Invoiced, files, only))
+		}
+	}
+	return strings.Join(allRows, " UNION ALL "), strings.Join(allKinds, " UNION ALL "), nil
+}
+
+// Groups gives the groups of each account once, accounts in order; "" is suspense.
+// DuckDB adds up by day, kind, price and account; multiplication is left to us, where
+// it is exact. Only one account's groups are in memory.
+func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account string, groups []usage.Group) error) error {
+	rows, kinds, err := l.sources(q)
+	if err != nil || rows == "" {
+		return err
+	}
+	s, done, err := l.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	accounts, err := s.owned(ctx, kinds, q)
+	if err != nil {
+		return err
+	}
+	if err := s.run(ctx, `CREATE TEMP TABLE totals AS
+		SELECT p.account, t.* FROM (
+			SELECT kind, day, price, effective, tags, count(*) AS n, sum(quantity) AS quantity, sum(cost) AS cost, sum(priced) AS priced
+			FROM (`+rows+`) GROUP BY ALL) t
+		JOIN ranges p ON p.kind = t.kind AND t.day BETWEEN p.first AND p.last`); err != nil {
+		return err
+	}
+	return s.read(ctx, q, accounts, each)
+}
+
+// owned finds who pays for each kind on which days, and numbers the accounts in order.
+func (s *session) owned(ctx context.Context, kinds string, q usage.Query) ([]string, error) {
+	if err := s.run(ctx, `CREATE TEMP TABLE kinds AS `+kinds); err != nil {
+		return nil, err
+	}
+	if err := s.run(ctx, `CREATE TEMP TABLE spans (tenant VARCHAR, entitlement VARCHAR, first DATE, last DATE, account INTEGER)`); err != nil {
+		return nil, err
+	}
+	pairs, err := s.QueryContext(ctx, `SELECT DISTINCT coalesce(tenant, ''), coalesce(entitlement, '') FROM kinds`)
+	if err != nil {
+		return nil, fmt.Errorf("lake: %w", err)
+	}
+	defer func() { _ = pairs.Close() }() // read to the end below
+	o := newOwners(q.Owners)
+	type piece struct {
+		tenant, entitlement string
+		span
+	}
+	var pieces []piece
+	numbers := map[string]int{}
+	for pairs.Next() {
+		var p piece
+		if err := pairs.Scan(&p.tenant, &p.entitlement); err != nil {
+			return nil, fmt.Errorf("lake: %w", err)
+		}
+		for _, p.span = range o.spans(p.tenant, p.entitlement) {
+			if len(q.Accounts) == 0 || slices.Contains(q.Accounts, p.account) {
+				pieces = append(pieces, p)
+				numbers[p.account] = 0
+			}
+		}
+	}
+	if err := pairs.Err(); err != nil {
+		return nil, fmt.Errorf("lake: %w", err)
+	}
+	accounts := slices.Sorted(maps.Keys(numbers))
+	for i, a := range accounts {
+		numbers[a] = i
+	}
+	err = s.load("spans", func(add func(...driver.Value) error) error {
+		for _, p := range pieces {
+			from, to := cmp.Or(p.from, firstDay), cmp.Or(p.to, "9999-12-31")
+			if err := add(p.tenant, p.entitlement, from.Time(), to.Time(), int32(numbers[p.account])); err != nil { // #nosec G115 -- an index
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return accounts, s.run(ctx, `CREATE TEMP TABLE ranges AS SELECT k.kind, s.first, s.last, s.account FROM kinds k
+		JOIN spans s ON s.tenant = coalesce(k.tenant, '') AND s.entitlement = coalesce(k.entitlement, '')`)
+}
+
+// read goes through two streams in the order of accounts: the kinds that an account
+// has, and its totals.
+func (s *session) read(ctx context.Context, q usage.Query, accounts []string, each func(string, []usage.Group) error) error {
+	// A second connection would not see temporary tables; so the streams are read in turn.
+	columns := make([]string, keyParts)
+	for i, name := range keyNames {
+		columns[i] = "coalesce(k." + name + ", '')"
+	}
+	for from := 0; from < len(accounts); {
+		// As many accounts at once as have about a hundred thousand totals.
+		var to int
+		if err := s.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(min(account), %d) FROM (
+			SELECT account, sum(count(*)) OVER (ORDER BY account) AS upto FROM totals WHERE account >= %d GROUP BY account) WHERE upto > 100000 AND account > %d`, len(accounts), from, from)).Scan(&to); err != nil {
+			return fmt.Errorf("lake: %w", err)
+		}
+		known, err := s.kinds(ctx, q, strings.Join(columns, ", "), from, to)
+		if err != nil {
+			return err
+		}
+		if err := s.totals(ctx, q, known, from, to, func(account int, groups []usage.Group) error {
+			return each(accounts[account], usage.Sorted(groups))
+		}); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// kind is what all rows of a kind have in common.
+type kind struct {
+	key    usage.Key
+	number int // equal keys have equal numbers
+}
+
+func (s *session) kinds(ctx context.Context, q usage.Query, columns string, from, to int) (map[int64]*kind, error) {
+	rows, err := s.QueryContext(ctx, fmt.Sprintf(`SELECT k.kind, k.invoiced, %s FROM kinds k WHERE k.kind IN (SELECT kind FROM ranges WHERE account >= %d AND account < %d)`, columns, from, to))
+	if err != nil {
+		return nil, fmt.Errorf("lake: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // read to the end below
+	out, words, numbers := map[int64]*kind{}, map[string]string{}, map[[keyParts + 1]string]int{}
+	var id int64
+	var invoiced bool
+	var p [keyParts + 1]string
+	into := []any{&id, &invoiced}
+	for i := range keyParts {
+		into = append(into, &p[i])
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return nil, fmt.Errorf("lake: %w", err)
+		}
+		for i := range p {
+			if w, ok := words[p[i]]; ok {
+				p[i] = w
+			} else {
+				words[p[i]] = p[i]
+			}
+		}
+		k := &kind{key: keyOf(&p)}
+		rate, ok := fixedOf([]byte(p[partRate]))
+		if !ok {
+			return nil, fmt.Errorf("lake: %q is not a rate", p[partRate])
+		}
+		k.key.Rate = rate.decimal()
+		same := p
+		same[partRate], same[partPlan], same[partLocation], same[partRegion], same[partCredit] = k.key.Rate.String(), "", "", k.key.Region, string(k.key.Credit)
+		if k.number, ok = numbers[same]; !ok {
+			k.number = len(numbers)
+			numbers[same] = k.number
+		}
+		out[id] = k
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("lake: %w", err)
+	}
+	return out, nil
+}
+
+// keyOf makes a rating key of its parts; day, rate and tags come later.
+func keyOf(p *[keyParts + 1]string) usage.Key {
+	return usage.Key{
+		Tenant: p[partTenant], Entitlement: p[partEntitlement], Meter: p[partMeter], MeterName: p[partMeterName], Category: p[partCategory], Subcategory: p[partSubcategory],
+		Service: p[partService], Region: cmp.Or(p[partRegion], p[partLocation]), Publisher: p[partPublisher], ThirdParty: thirdParty(p[partPublisher]), ChargeType: p[partChargeType],
+		Product: p[partProduct], SKU: p[partSKU], Unit: p[partUnit], Reservation: p[partReservation], Benefit: p[partBenefit], Credit: creditOf(p[partCredit]),
+		Invoice: p[partInvoice], Currency: money.Currency(p[partCurrency]), PricingCurrency: money.Currency(p[partPricing]),
+	}
+}
+
+// thirdParty tells whether somebody else than Microsoft sells it. Rows without a
+// publisher are Microsoft's.
+func thirdParty(publisher string) bool {
+	p := strings.ToLower(strings.TrimSpace(publisher))
+	return p != "" && p != "microsoft" && !strings.HasPrefix(p, "microsoft ")
+}
+
+// creditOf reads CreditType; of the reconciliation, PriceAdjustmentDescription, e.g.
+// ["15.0% Partner earned credit for services managed"].
+func creditOf(s string) usage.Credit {
+	s = strings.ToLower(s)
+	switch {
+	case strings.Contains(s, "partner earned credit"):
+		return usage.CreditEarned
+	case strings.Contains(s, "azure credit"):
+		return usage.CreditAzure
+	}
+	return usage.CreditNone
+}
+
+// sums are the totals of a group in the making.
+type sums struct {
+	key                          *kind
+	day                          usage.Day
+	tags                         map[string]string
+	rows                         int64
+	quantity, list, cost, priced decimal.Decimal
+}
+
+func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*kind, from, to int, each func(int, []usage.Group) error) error {
+	rows, err := s.QueryContext(ctx, fmt.Sprintf(`SELECT account, kind, day, price, effective, coalesce(tags, ''), n, quantity, cost, priced FROM totals WHERE account >= %d AND account < %d ORDER BY account`, from, to))
+	if err != nil {
+		return fmt.Errorf("lake: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // read to the end below
+	type place struct {
+		kind int
+		day  int64
+		tags string
+	}
+	at := map[place]int{}
+	var all []sums
+	flush := func(account int) error {
+		if len(all) == 0 {
+			return nil
+		}
+		groups := make([]usage.Group, len(all))
+		for i := range all {
+			var err error
+			if groups[i], err = all[i].group(); err != nil {
+				return err
+			}
+		}
+		all = all[:0]
+		clear(at)
+		return each(account, groups)
+	}
+	wanted := map[string]bool{}
+	for _, t := range q.Tags {
+		wanted[strings.ToLower(t)] = true
+	}
+	picked := map[string]pick{}
+	var account, now int
+	var kindID, n int64
+	var day sql.NullTime
+	var price, effective, quantity, cost, priced duckdb.Decimal
+	var tags string
+	for rows.Next() {
+		if err := rows.Scan(&account, &kindID, &day, &price, &effective, &tags, &n, &quantity, &cost, &priced); err != nil {
+			return fmt.Errorf("lake: %w", err)
+		}
+		if account != now {
+			if err := flush(now); err != nil {
+				return err
+			}
+			now = account
+		}
+		k := known[kindID]
+		if k == nil {
+			return fmt.Errorf("lake: no kind %d", kindID)
+		}
+		var chosen pick
+		if tags != "" && len(wanted) > 0 {
+			var ok bool
+			if chosen, ok = picked[tags]; !ok {
+				chosen = pickTags(tags, wanted)
+				picked[tags] = chosen
+			}
+		}
+		p := place{k.number, day.Time.Unix(), chosen.text}
+		i, ok := at[p]
+		if !ok {
+			i = len(all)
+			at[p] = i
+			all = append(all, sums{key: k, day: usage.DayOf(day.Time), tags: chosen.tags})
+		}
+		x := &all[i]
+		x.rows += n
+		much := plainOf(quantity)
+		x.quantity = x.quantity.Add(much)
+		x.list = x.list.Add(plainOf(price).Mul(much))
+		x.cost = x.cost.Add(plainOf(cost))
+		x.priced = x.priced.Add(plainOf(priced)).Add(plainOf(effective).Mul(much))
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("lake: %w", err)
+	}
+	return flush(now)
+}
+
+// group makes the group of its sums. What is billed is what is priced times the rate.
+func (x *sums) group() (usage.Group, error) {
+	k := x.key.key
+	k.Day, k.Tags = x.day, x.tags
+	g := usage.Group{Key: k, Rows: x.rows, Quantity: x.quantity}
+	billing, err := money.New(one, k.Currency)
+	if err != nil {
+		return g, fmt.Errorf("lake: usage of %s: %w", k.Tenant, err)
+	}
+	pricing, err := money.New(one, k.PricingCurrency)
+	if err != nil {
+		return g, fmt.Errorf("lake: usage of %s: %w", k.Tenant, err)
+	}
+	g.List, g.Cost = billing.Times(x.list.Mul(k.Rate)), billing.Times(x.cost)
+	g.PricedList, g.PricedCost = pricing.Times(x.list), pricing.Times(x.priced)
+	g.Gross, g.PricedGross = g.Cost, g.PricedCost
+	if k.Credit == usage.CreditEarned {
+		g.Gross, g.PricedGross = g.List, g.PricedList
+	}
+	return g, nil
+}
+
+var one = decimal.NewFromInt(1)
+
+// plainOf is a number of DuckDB without needless zeros.
+func plainOf(d duckdb.Decimal) decimal.Decimal {
+	v := d.Value
+	if v.IsInt64() && d.Scale == places {
+		n := v.Int64()
+		return fixed{n >> 63, uint64(n)}.decimal() // #nosec G115 -- the same bits
+	}
+	return exact(d)
+}
+
+// pick is what price rules see of a row's tags.
+type pick struct {
+	tags map[string]string
+	text string // the same for the same tags
+}
+
+// pickTags takes the wanted names of Microsoft's tags, which are a JSON object, now and
+// then without its braces. Of two names that differ by case the first in order holds.
+// Tags that cannot be read are no tags: no amount depends on them.
+func pickTags(text string, wanted map[string]bool) pick {
+	text = strings.TrimSpace(text)
+	if !strings.HasPrefix(text, "{") {
+		text = "{" + text + "}"
+	}
+	var all map[string]any
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return pick{}
+	}
+	var p pick
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		lower := strings.ToLower(name)
+		if !wanted[lower] || all[name] == nil {
+			continue
+		}
+		if _, there := p.tags[lower]; there {
+			continue
+		}
+		if p.tags == nil {
+			p.tags = map[string]string{}
+		}
+		p.tags[lower] = fmt.Sprint(all[name])
+	}
+	if p.tags != nil {
+		b, err := json.Marshal(p.tags) // in order of names
+		if err != nil {
+			return pick{}
+		}
+		p.text = string(b)
+	}
+	return p
+}
