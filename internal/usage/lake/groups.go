@@ -186,7 +186,7 @@ func (s *session) owned(ctx context.Context, kinds string, q usage.Query) ([]str
 	}
 	err = s.load("spans", func(add func(...driver.Value) error) error {
 		for _, p := range pieces {
-			from, to := cmp.Or(p.from, firstDay), cmp.Or(p.to, "9999-12-31")
+			from, to := cmp.Or(p.from, firstDay), cmp.Or(p.to, lastDay)
 			if err := add(p.tenant, p.entitlement, from.Time(), to.Time(), int32(numbers[p.account])); err != nil { // #nosec G115 -- an index
 				return err
 			}

@@ -75,5 +75,8 @@ func (o owners) spans(tenant, entitlement string) []span {
 	return out
 }
 
-// firstDay is before every day of usage, and after an open beginning.
-const firstDay usage.Day = "0000-01-01"
+// Days before and after all usage, for an open beginning and end.
+const (
+	firstDay usage.Day = "0001-01-01"
+	lastDay  usage.Day = "9999-12-31"
+)

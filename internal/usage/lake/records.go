@@ -1,0 +1,291 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"causeway/internal/fault"
+	"causeway/internal/usage"
+
+	"github.com/duckdb/duckdb-go/v2"
+)
+
+// mostRecords is the longest page.
+const mostRecords = 1000
+
+// place is where a record is: the order of pages.
+type place struct {
+	day      usage.Day
+	snapshot int // in the query
+	part     int // of the snapshot
+	line     int64
+}
+
+func (p place) String() string {
+	return fmt.Sprintf("%s.%d.%d.%d", p.day, p.snapshot, p.part, p.line)
+}
+
+func placeOf(s string) (place, error) {
+	w := strings.Split(s, ".")
+	var p place
+	if len(w) == 4 {
+		p.day = usage.Day(w[0])
+		var err1, err2, err3 error
+		p.snapshot, err1 = strconv.Atoi(w[1])
+		p.part, err2 = strconv.Atoi(w[2])
+		p.line, err3 = strconv.ParseInt(w[3], 10, 64)
+		if err := cmp.Or(p.day.Check(), err1, err2, err3); err == nil {
+			return p, nil
+		}
+	}
+	return p, fault.Field("after", "It is not the end of a page.", "Give what the page before said, or nothing.")
+}
+
+// Records gives single records, by day and then as they were received, and where the
+// next page begins ("" = that was the last).
+func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record, string, error) {
+	limit := min(max(q.Limit, 1), mostRecords)
+	var after place
+	if q.After != "" {
+		var err error
+		if after, err = placeOf(q.After); err != nil {
+			return nil, "", err
+		}
+	}
+	s, done, err := l.session(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer done()
+	var places []place
+	for i, id := range q.Snapshots {
+		x, err := l.label(id)
+		if err != nil {
+			return nil, "", err
+		}
+		if x.Loaded.Rows == 0 {
+			continue
+		}
+		found, err := l.find(ctx, s, q, i, x, after, limit+1)
+		if err != nil {
+			return nil, "", err
+		}
+		places = append(places, found...)
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.day, b.day), a.snapshot-b.snapshot, a.part-b.part, cmp.Compare(a.line, b.line))
+	})
+	next := ""
+	if len(places) > limit {
+		places = places[:limit]
+		next = places[limit-1].String()
+	}
+	out := make([]usage.Record, len(places))
+	for i, id := range q.Snapshots {
+		if err := l.fetch(ctx, s, id, i, places, out); err != nil {
+			return nil, "", err
+		}
+	}
+	return out, next, nil
+}
+
+// find looks at few columns only: the first places of a snapshot that fit.
+func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int, x label, after place, limit int) ([]place, error) {
+	t := tables[x.Snapshot.Feed]
+	column := func(part int) string {
+		if t.key[part] < 0 {
+			return "''"
+		}
+		return "coalesce(" + t.columns[t.key[part]].name + ", '')"
+	}
+	where := []string{"true"}
+	is := func(sql, value string) {
+		if value != "" {
+			where = append(where, sql+" = "+quote(value))
+		}
+	}
+	if q.Day != "" {
+		if err := q.Day.Check(); err != nil {
+			return nil, err
+		}
+		where = append(where, "day = DATE "+quote(string(q.Day)))
+	}
+	if q.Entitlement != "" && t.key[partEntitlement] < 0 {
+		return nil, nil
+	}
+	if q.Entitlement != "" {
+		is(t.columns[t.key[partEntitlement]].name, q.Entitlement)
+	}
+	is(column(partCategory), q.Category)
+	is("coalesce(nullif("+column(partRegion)+", ''), "+column(partLocation)+")", q.Region)
+	is(column(partMeter), q.Meter)
+	if after.day != "" {
+		where = append(where, fmt.Sprintf("(day > DATE %[1]s OR (day = DATE %[1]s AND (%[2]d, part, line) > (%[3]d, %[4]d, %[5]d)))", quote(string(after.day)), n, after.snapshot, after.part, after.line))
+	}
+	if len(q.Owners) > 0 || q.Account != "" {
+		owned, err := l.owned(ctx, s, q, x.Snapshot.ID, column)
+		if err != nil || owned == "" {
+			return nil, err
+		}
+		where = append(where, owned)
+	}
+	files, err := l.files(x.Snapshot.ID, "rows")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.QueryContext(ctx, fmt.Sprintf(`SELECT day, part, line FROM (SELECT *, (kind >> 32)::INTEGER AS part FROM read_parquet(%s)) WHERE %s ORDER BY day, part, line LIMIT %d`, files, strings.Join(where, " AND "), limit))
+	if err != nil {
+		return nil, fmt.Errorf("lake: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // read to the end below
+	var out []place
+	for rows.Next() {
+		p := place{snapshot: n}
+		var d sql.NullTime
+		if err := rows.Scan(&d, &p.part, &p.line); err != nil {
+			return nil, fmt.Errorf("lake: %w", err)
+		}
+		p.day = usage.DayOf(d.Time)
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// owned is the condition that an account pays for a record; "" = for none.
+func (l *Lake) owned(ctx context.Context, s *session, q usage.RecordQuery, snapshot string, column func(int) string) (string, error) {
+	o := newOwners(q.Owners)
+	kinds, err := l.files(snapshot, "kinds")
+	if err != nil {
+		return "", err
+	}
+	only := ""
+	if q.Account != "" { // only tenants that this account pays anything of
+		var tenants []string
+		for _, x := range q.Owners {
+			if x.Account == q.Account {
+				tenants = append(tenants, quote(x.Tenant))
+			}
+		}
+		if len(tenants) == 0 {
+			return "", nil
+		}
+		slices.Sort(tenants)
+		only = " WHERE tenant IN (" + strings.Join(slices.Compact(tenants), ", ") + ")"
+	}
+	rows, err := s.QueryContext(ctx, `SELECT DISTINCT coalesce(tenant, ''), coalesce(entitlement, '') FROM read_parquet(`+kinds+`)`+only+` ORDER BY ALL`)
+	if err != nil {
+		return "", fmt.Errorf("lake: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // read to the end below
+	var tenants, any []string
+	for rows.Next() {
+		var tenant, entitlement string
+		if err := rows.Scan(&tenant, &entitlement); err != nil {
+			return "", fmt.Errorf("lake: %w", err)
+		}
+		for _, p := range o.spans(tenant, entitlement) {
+			if p.account != q.Account {
+				continue
+			}
+			tenants = append(tenants, quote(tenant))
+			any = append(any, fmt.Sprintf("(%s, %s, DATE %s, DATE %s)", quote(tenant), quote(entitlement), quote(string(cmp.Or(p.from, firstDay))), quote(string(cmp.Or(p.to, lastDay)))))
+		}
+	}
+	if err := rows.Err(); err != nil || len(any) == 0 {
+		return "", err
+	}
+	slices.Sort(tenants)
+	return fmt.Sprintf(`CustomerId IN (%s) AND EXISTS (FROM (VALUES %s) o(tenant, entitlement, first, last) WHERE o.tenant = %s AND o.entitlement = %s AND day BETWEEN o.first AND o.last)`,
+		strings.Join(slices.Compact(tenants), ", "), strings.Join(any, ", "), column(partTenant), column(partEntitlement)), nil
+}
+
+// fetch reads all columns of the places that are in a snapshot.
+func (l *Lake) fetch(ctx context.Context, s *session, id string, n int, places []place, out []usage.Record) error {
+	dir, err := l.folder(id)
+	if err != nil {
+		return err
+	}
+	at := map[[2]int64]int{}
+	lines := map[int][]string{}
+	for i, p := range places {
+		if p.snapshot == n {
+			at[[2]int64{int64(p.part), p.line}] = i
+			lines[p.part] = append(lines[p.part], strconv.FormatInt(p.line, 10))
+		}
+	}
+	for part, list := range lines {
+		rows, err := s.QueryContext(ctx, fmt.Sprintf("SELECT * FROM read_parquet(%s) WHERE line IN (%s)", quote(filepath.Join(dir, rowsName(part))), strings.Join(list, ", ")))
+		if err != nil {
+			return fmt.Errorf("lake: %w", err)
+		}
+		err = func() error {
+			defer func() { _ = rows.Close() }() // read to the end below
+			names, err := rows.Columns()
+			if err != nil {
+				return err
+			}
+			values, into := make([]any, len(names)), make([]any, len(names))
+			for i := range values {
+				into[i] = &values[i]
+			}
+			for rows.Next() {
+				if err := rows.Scan(into...); err != nil {
+					return err
+				}
+				r, err := recordOf(id, names, values)
+				if err != nil {
+					return err
+				}
+				out[at[[2]int64{int64(part), r.Line}]] = r
+			}
+			return rows.Err()
+		}()
+		if err != nil {
+			return fmt.Errorf("lake: %w", err)
+		}
+	}
+	return nil
+}
+
+// recordOf gives a row's columns as they were sent; what was not there is not in it.
+func recordOf(snapshot string, names []string, values []any) (usage.Record, error) {
+	r := usage.Record{Snapshot: snapshot, Columns: map[string]string{}}
+	for i, name := range names {
+		switch v := values[i].(type) {
+		case nil:
+		case duckdb.Decimal:
+			r.Columns[name] = plainOf(v).String()
+		case string:
+			switch name {
+			case "file":
+				r.File = v
+			case "extra", "sent":
+				var members map[string]json.RawMessage
+				if err := json.Unmarshal([]byte(v), &members); err != nil {
+					return r, err
+				}
+				for member, raw := range members {
+					var s string
+					if json.Unmarshal(raw, &s) != nil {
+						s = string(raw)
+					}
+					r.Columns[member] = s
+				}
+			default:
+				r.Columns[name] = v
+			}
+		case int64:
+			if name == "line" {
+				r.Line = v
+			}
+		}
+	}
+	return r, nil
+}
