@@ -208,7 +208,7 @@ func TestGroupsAreTheSumsOfTheirRecords(t *testing.T) {
 		currency string
 		tags     []string
 	}{{"USD", nil}, {"EUR", []string{"env"}}, {"JPY", []string{"cost-center", "owner"}}} {
-		dir, rated, invoiced := month(t, sim.BillOptions{Seed: uint64(seed + 1), Records: 6_000, Customers: 9, Subscriptions: 2, Density: 10, Currencies: []string{c.currency}})
+		dir, rated, invoiced := month(t, sim.BillOptions{Seed: uint64(seed + 1), Records: 2_000, Customers: 9, Subscriptions: 2, Density: 10, Currencies: []string{c.currency}})
 		usageRows, lineRows := lines(t, dir, rated), lines(t, dir, invoiced)
 		var owners []usage.Owner
 		tenants, subs := map[string]string{}, map[string]string{}
