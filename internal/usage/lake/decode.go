@@ -439,7 +439,7 @@ func (d *decoder) value(column int, raw []byte, line int64) (uint32, string) {
 			return bad(fmt.Sprintf("it is not a number of at most %d digits and %d decimals", 38-places, places))
 		}
 		e.num, e.asText = n, raw[0] == '"'
-		e.differs = e.asText || n.decimal().String() != string(raw)
+		e.differs = e.asText || !usual(raw)
 		if e.asText && !json.Valid(val) {
 			return bad("it is not a number")
 		}
@@ -572,12 +572,50 @@ func scanValue(b []byte, p int) int {
 		}
 		return -1
 	}
-	end := p
-	for end < len(b) && !ends(b[end]) {
-		end++
+	for _, word := range []string{"null", "true", "false"} {
+		if bytes.HasPrefix(b[p:], []byte(word)) {
+			return p + len(word)
+		}
 	}
-	if !json.Valid(b[p:end]) {
+	return scanNumber(b, p)
+}
+
+// scanNumber gives the end of the JSON number at p, -1 if there is none.
+func scanNumber(b []byte, p int) int {
+	digits := func() bool {
+		from := p
+		for p < len(b) && b[p] >= '0' && b[p] <= '9' {
+			p++
+		}
+		return p > from
+	}
+	if p < len(b) && b[p] == '-' {
+		p++
+	}
+	if zero := p; !digits() || (b[zero] == '0' && p > zero+1) {
 		return -1
 	}
-	return end
+	if p < len(b) && b[p] == '.' {
+		if p++; !digits() {
+			return -1
+		}
+	}
+	if p < len(b) && (b[p] == 'e' || b[p] == 'E') {
+		if p++; p < len(b) && (b[p] == '-' || b[p] == '+') {
+			p++
+		}
+		if !digits() {
+			return -1
+		}
+	}
+	return p
+}
+
+// usual tells whether a number is written as we would: without an exponent, needless
+// zeros, or the sign of a zero.
+func usual(raw []byte) bool {
+	if bytes.IndexByte(raw, '.') >= 0 && raw[len(raw)-1] == '0' || string(raw) == "-0" {
+		return false
+	}
+	return bytes.IndexByte(raw, 'e') < 0 && bytes.IndexByte(raw, 'E') < 0
 }

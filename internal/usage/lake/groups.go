@@ -5,10 +5,13 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"math/big"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -310,24 +313,45 @@ func creditOf(s string) usage.Credit {
 	return usage.CreditNone
 }
 
-// sums are the totals of a group in the making.
+// sums are the totals of a group in the making. What came at the price of the moment
+// is added up before it is multiplied.
 type sums struct {
-	key                          *kind
-	day                          usage.Day
-	tags                         map[string]string
-	rows                         int64
-	quantity, list, cost, priced decimal.Decimal
+	key                    *kind
+	day                    usage.Day
+	tags                   map[string]string
+	rows                   int64
+	quantity, cost, priced fixed
+	price, effective, at   fixed           // the price of the moment, and how much came at it
+	list, exact            decimal.Decimal // of the prices before: at the list, and after credits where no daily record says it
+}
+
+// add adds a total; false if a sum has too many digits.
+func (x *sums) add(n int64, price, effective, quantity, cost, priced fixed) bool {
+	if x.rows > 0 && (price != x.price || effective != x.effective) {
+		x.multiply()
+	}
+	x.rows, x.price, x.effective = x.rows+n, price, effective
+	var ok [4]bool
+	x.quantity, ok[0] = x.quantity.plus(quantity)
+	x.at, ok[1] = x.at.plus(quantity)
+	x.cost, ok[2] = x.cost.plus(cost)
+	x.priced, ok[3] = x.priced.plus(priced)
+	return ok[0] && ok[1] && ok[2] && ok[3]
+}
+
+func (x *sums) multiply() {
+	much := x.at.decimal()
+	x.list = x.list.Add(x.price.decimal().Mul(much))
+	if x.effective != (fixed{}) {
+		x.exact = x.exact.Add(x.effective.decimal().Mul(much))
+	}
+	x.at = fixed{}
 }
 
 func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*kind, from, to int, each func(int, []usage.Group) error) error {
-	rows, err := s.QueryContext(ctx, fmt.Sprintf(`SELECT account, kind, day, price, effective, coalesce(tags, ''), n, quantity, cost, priced FROM totals WHERE account >= %d AND account < %d ORDER BY account`, from, to))
-	if err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // read to the end below
 	type place struct {
 		kind int
-		day  int64
+		day  int32
 		tags string
 	}
 	at := map[place]int{}
@@ -352,59 +376,96 @@ func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*ki
 		wanted[strings.ToLower(t)] = true
 	}
 	picked := map[string]pick{}
-	var account, now int
-	var kindID, n int64
-	var day sql.NullTime
-	var price, effective, quantity, cost, priced duckdb.Decimal
-	var tags string
-	for rows.Next() {
-		if err := rows.Scan(&account, &kindID, &day, &price, &effective, &tags, &n, &quantity, &cost, &priced); err != nil {
-			return fmt.Errorf("lake: %w", err)
-		}
-		if account != now {
+	now, days := 0, map[int32]usage.Day{}
+	err := s.each(ctx, fmt.Sprintf(`SELECT account, kind, (day - DATE '1970-01-01')::INTEGER, price, effective, coalesce(tags, ''), n, quantity, cost, priced
+		FROM totals WHERE account >= %d AND account < %d ORDER BY account`, from, to), func(v []driver.Value) error {
+		if account := int(v[0].(int32)); account != now {
 			if err := flush(now); err != nil {
 				return err
 			}
 			now = account
 		}
-		k := known[kindID]
+		k := known[v[1].(int64)]
 		if k == nil {
-			return fmt.Errorf("lake: no kind %d", kindID)
+			return fmt.Errorf("lake: no kind %d", v[1])
 		}
 		var chosen pick
-		if tags != "" && len(wanted) > 0 {
+		if tags := v[5].(string); tags != "" && len(wanted) > 0 {
 			var ok bool
 			if chosen, ok = picked[tags]; !ok {
 				chosen = pickTags(tags, wanted)
 				picked[tags] = chosen
 			}
 		}
-		p := place{k.number, day.Time.Unix(), chosen.text}
+		p := place{k.number, v[2].(int32), chosen.text}
 		i, ok := at[p]
 		if !ok {
+			if days[p.day] == "" {
+				days[p.day] = day(p.day)
+			}
 			i = len(all)
 			at[p] = i
-			all = append(all, sums{key: k, day: usage.DayOf(day.Time), tags: chosen.tags})
+			all = append(all, sums{key: k, day: days[p.day], tags: chosen.tags})
 		}
-		x := &all[i]
-		x.rows += n
-		much := plainOf(quantity)
-		x.quantity = x.quantity.Add(much)
-		x.list = x.list.Add(plainOf(price).Mul(much))
-		x.cost = x.cost.Add(plainOf(cost))
-		x.priced = x.priced.Add(plainOf(priced)).Add(plainOf(effective).Mul(much))
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("lake: %w", err)
+		if !all[i].add(v[6].(int64), fixedFrom(v[3]), fixedFrom(v[4]), fixedFrom(v[7]), fixedFrom(v[8]), fixedFrom(v[9])) {
+			return fmt.Errorf("lake: a sum of %s on %s has too many digits", k.key.Tenant, days[p.day])
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return flush(now)
+}
+
+// each reads rows without database/sql in between, which takes longer than DuckDB.
+func (s *session) each(ctx context.Context, query string, use func([]driver.Value) error) error {
+	var failed error
+	err := s.Raw(func(c any) (err error) {
+		rows, err := c.(driver.QueryerContext).QueryContext(ctx, query, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		v := make([]driver.Value, len(rows.Columns()))
+		for failed == nil {
+			if err := rows.Next(v); err != nil {
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				return err
+			}
+			failed = use(v)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("lake: %w", err)
+	}
+	return failed
+}
+
+// fixedFrom takes a DECIMAL(38,18).
+func fixedFrom(v driver.Value) fixed {
+	n := v.(duckdb.Decimal).Value
+	if n.IsInt64() {
+		return fixed{n.Int64() >> 63, uint64(n.Int64())} // #nosec G115 -- the same bits
+	}
+	var b [16]byte
+	new(big.Int).Abs(n).FillBytes(b[:])
+	f := fixed{int64(binary.BigEndian.Uint64(b[:])), binary.BigEndian.Uint64(b[8:])} // #nosec G115 -- below 10^38
+	if n.Sign() < 0 {
+		return f.neg()
+	}
+	return f
 }
 
 // group makes the group of its sums. What is billed is what is priced times the rate.
 func (x *sums) group() (usage.Group, error) {
 	k := x.key.key
 	k.Day, k.Tags = x.day, x.tags
-	g := usage.Group{Key: k, Rows: x.rows, Quantity: x.quantity}
+	x.multiply()
+	g := usage.Group{Key: k, Rows: x.rows, Quantity: x.quantity.decimal()}
 	billing, err := money.New(one, k.Currency)
 	if err != nil {
 		return g, fmt.Errorf("lake: usage of %s: %w", k.Tenant, err)
@@ -413,8 +474,8 @@ func (x *sums) group() (usage.Group, error) {
 	if err != nil {
 		return g, fmt.Errorf("lake: usage of %s: %w", k.Tenant, err)
 	}
-	g.List, g.Cost = billing.Times(x.list.Mul(k.Rate)), billing.Times(x.cost)
-	g.PricedList, g.PricedCost = pricing.Times(x.list), pricing.Times(x.priced)
+	g.List, g.Cost = billing.Times(x.list.Mul(k.Rate)), billing.Times(x.cost.decimal())
+	g.PricedList, g.PricedCost = pricing.Times(x.list), pricing.Times(x.priced.decimal().Add(x.exact))
 	g.Gross, g.PricedGross = g.Cost, g.PricedCost
 	if k.Credit == usage.CreditEarned {
 		g.Gross, g.PricedGross = g.List, g.PricedList
