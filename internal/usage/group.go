@@ -134,7 +134,7 @@ func Sorted(groups []Group) []Group {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int { // numbers, because a group is large to move
-		if c := groups[a].compare(&groups[b]); c != 0 {
+		if c := compare(&groups[a], &groups[b]); c != 0 {
 			return c
 		}
 		return a - b
@@ -148,7 +148,7 @@ func Sorted(groups []Group) []Group {
 
 // compare has the members in the order of Text, the ones that differ most often
 // without a loop: a month has hundreds of thousands of groups.
-func (g *Group) compare(h *Group) int {
+func compare(g, h *Group) int {
 	for _, m := range [...][2]string{{string(g.Day), string(h.Day)}, {g.Tenant, h.Tenant}, {g.Entitlement, h.Entitlement}, {g.Meter, h.Meter}} {
 		if c := strings.Compare(m[0], m[1]); c != 0 {
 			return c

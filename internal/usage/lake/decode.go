@@ -208,7 +208,7 @@ func (d *decoder) line(line []byte, number int64) (reason string) {
 		return d.finish(line, p+1, number, 0)
 	}
 	for i := 0; ; i++ {
-		column := -1
+		var column int // -1 = unknown to us
 		keyAt := p
 		if i < len(d.order) && bytes.HasPrefix(line[p:], d.order[i].key) {
 			column, p = d.order[i].column, p+len(d.order[i].key)
@@ -542,14 +542,14 @@ func scanValue(b []byte, p int) int {
 	if p >= len(b) {
 		return -1
 	}
-	switch c := b[p]; {
-	case c == '"':
+	switch b[p] {
+	case '"':
 		end, escaped := scanText(b, p)
 		if escaped && end > 0 && !json.Valid(b[p:end]) {
 			return -1
 		}
 		return end
-	case c == '{' || c == '[':
+	case '{', '[':
 		depth := 0
 		for i := p; i < len(b); i++ {
 			switch b[i] {

@@ -52,7 +52,11 @@ func (s *session) run(ctx context.Context, query string) error {
 // load appends rows to a temporary table.
 func (s *session) load(name string, rows func(add func(...driver.Value) error) error) error {
 	err := s.Raw(func(c any) error {
-		a, err := duckdb.NewAppender(c.(driver.Conn), "temp", "main", name)
+		conn, ok := c.(driver.Conn)
+		if !ok {
+			return fmt.Errorf("the connection is a %T", c)
+		}
+		a, err := duckdb.NewAppender(conn, "temp", "main", name)
 		if err != nil {
 			return err
 		}
@@ -326,16 +330,16 @@ type sums struct {
 }
 
 // add adds a total; false if a sum has too many digits.
-func (x *sums) add(n int64, price, effective, quantity, cost, priced fixed) bool {
-	if x.rows > 0 && (price != x.price || effective != x.effective) {
+func (x *sums) add(r *total) bool {
+	if x.rows > 0 && (r.price != x.price || r.effective != x.effective) {
 		x.multiply()
 	}
-	x.rows, x.price, x.effective = x.rows+n, price, effective
+	x.rows, x.price, x.effective = x.rows+r.rows, r.price, r.effective
 	var ok [4]bool
-	x.quantity, ok[0] = x.quantity.plus(quantity)
-	x.at, ok[1] = x.at.plus(quantity)
-	x.cost, ok[2] = x.cost.plus(cost)
-	x.priced, ok[3] = x.priced.plus(priced)
+	x.quantity, ok[0] = x.quantity.plus(r.quantity)
+	x.at, ok[1] = x.at.plus(r.quantity)
+	x.cost, ok[2] = x.cost.plus(r.cost)
+	x.priced, ok[3] = x.priced.plus(r.priced)
 	return ok[0] && ok[1] && ok[2] && ok[3]
 }
 
@@ -379,25 +383,29 @@ func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*ki
 	now, days := 0, map[int32]usage.Day{}
 	err := s.each(ctx, fmt.Sprintf(`SELECT account, kind, (day - DATE '1970-01-01')::INTEGER, price, effective, coalesce(tags, ''), n, quantity, cost, priced
 		FROM totals WHERE account >= %d AND account < %d ORDER BY account`, from, to), func(v []driver.Value) error {
-		if account := int(v[0].(int32)); account != now {
+		r, err := totalOf(v)
+		if err != nil {
+			return err
+		}
+		if account := int(r.account); account != now {
 			if err := flush(now); err != nil {
 				return err
 			}
 			now = account
 		}
-		k := known[v[1].(int64)]
+		k := known[r.kind]
 		if k == nil {
-			return fmt.Errorf("lake: no kind %d", v[1])
+			return fmt.Errorf("lake: no kind %d", r.kind)
 		}
 		var chosen pick
-		if tags := v[5].(string); tags != "" && len(wanted) > 0 {
+		if r.tags != "" && len(wanted) > 0 {
 			var ok bool
-			if chosen, ok = picked[tags]; !ok {
-				chosen = pickTags(tags, wanted)
-				picked[tags] = chosen
+			if chosen, ok = picked[r.tags]; !ok {
+				chosen = pickTags(r.tags, wanted)
+				picked[r.tags] = chosen
 			}
 		}
-		p := place{k.number, v[2].(int32), chosen.text}
+		p := place{k.number, r.day, chosen.text}
 		i, ok := at[p]
 		if !ok {
 			if days[p.day] == "" {
@@ -407,7 +415,7 @@ func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*ki
 			at[p] = i
 			all = append(all, sums{key: k, day: days[p.day], tags: chosen.tags})
 		}
-		if !all[i].add(v[6].(int64), fixedFrom(v[3]), fixedFrom(v[4]), fixedFrom(v[7]), fixedFrom(v[8]), fixedFrom(v[9])) {
+		if !all[i].add(&r) {
 			return fmt.Errorf("lake: a sum of %s on %s has too many digits", k.key.Tenant, days[p.day])
 		}
 		return nil
@@ -422,7 +430,11 @@ func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*ki
 func (s *session) each(ctx context.Context, query string, use func([]driver.Value) error) error {
 	var failed error
 	err := s.Raw(func(c any) (err error) {
-		rows, err := c.(driver.QueryerContext).QueryContext(ctx, query, nil)
+		conn, ok := c.(driver.QueryerContext)
+		if !ok {
+			return fmt.Errorf("the connection is a %T", c)
+		}
+		rows, err := conn.QueryContext(ctx, query, nil)
 		if err != nil {
 			return err
 		}
@@ -445,19 +457,53 @@ func (s *session) each(ctx context.Context, query string, use func([]driver.Valu
 	return failed
 }
 
-// fixedFrom takes a DECIMAL(38,18).
-func fixedFrom(v driver.Value) fixed {
-	n := v.(duckdb.Decimal).Value
-	if n.IsInt64() {
-		return fixed{n.Int64() >> 63, uint64(n.Int64())} // #nosec G115 -- the same bits
+// total is a row of the totals.
+type total struct {
+	account                                  int32
+	kind                                     int64
+	day                                      int32
+	price, effective, quantity, cost, priced fixed
+	tags                                     string
+	rows                                     int64
+}
+
+func totalOf(v []driver.Value) (total, error) {
+	var r total
+	var ok [10]bool
+	r.account, ok[0] = v[0].(int32)
+	r.kind, ok[1] = v[1].(int64)
+	r.day, ok[2] = v[2].(int32)
+	r.price, ok[3] = fixedFrom(v[3])
+	r.effective, ok[4] = fixedFrom(v[4])
+	r.tags, ok[5] = v[5].(string)
+	r.rows, ok[6] = v[6].(int64)
+	r.quantity, ok[7] = fixedFrom(v[7])
+	r.cost, ok[8] = fixedFrom(v[8])
+	r.priced, ok[9] = fixedFrom(v[9])
+	for i, ok := range ok {
+		if !ok {
+			return r, fmt.Errorf("lake: column %d of the totals is a %T", i, v[i])
+		}
+	}
+	return r, nil
+}
+
+// fixedFrom takes a DECIMAL(38,18); false for anything else.
+func fixedFrom(v driver.Value) (fixed, bool) {
+	d, ok := v.(duckdb.Decimal)
+	if !ok || d.Scale != places {
+		return fixed{}, false
+	}
+	if d.Value.IsInt64() {
+		return fixed{d.Value.Int64() >> 63, uint64(d.Value.Int64())}, true // #nosec G115 -- the same bits
 	}
 	var b [16]byte
-	new(big.Int).Abs(n).FillBytes(b[:])
+	new(big.Int).Abs(d.Value).FillBytes(b[:])
 	f := fixed{int64(binary.BigEndian.Uint64(b[:])), binary.BigEndian.Uint64(b[8:])} // #nosec G115 -- below 10^38
-	if n.Sign() < 0 {
-		return f.neg()
+	if d.Value.Sign() < 0 {
+		f = f.neg()
 	}
-	return f
+	return f, true
 }
 
 // group makes the group of its sums. What is billed is what is priced times the rate.
@@ -487,10 +533,8 @@ var one = decimal.NewFromInt(1)
 
 // plainOf is a number of DuckDB without needless zeros.
 func plainOf(d duckdb.Decimal) decimal.Decimal {
-	v := d.Value
-	if v.IsInt64() && d.Scale == places {
-		n := v.Int64()
-		return fixed{n >> 63, uint64(n)}.decimal() // #nosec G115 -- the same bits
+	if f, ok := fixedFrom(d); ok {
+		return f.decimal()
 	}
 	return exact(d)
 }

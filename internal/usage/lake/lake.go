@@ -72,7 +72,7 @@ func Open(dir string, o Options) (*Lake, error) {
 		return nil, errors.Join(fmt.Errorf("lake: %w", err), os.RemoveAll(work))
 	}
 	l.db = sql.OpenDB(c)
-	if err := l.db.Ping(); err != nil {
+	if err := l.db.PingContext(context.Background()); err != nil {
 		return nil, errors.Join(fmt.Errorf("lake: %w", err), l.Close())
 	}
 	return l, nil

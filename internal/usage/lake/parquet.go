@@ -98,7 +98,7 @@ func (f *parquetFile) column(g *thrift, d field, order []uint32, c values) error
 	clear(f.remap)
 	f.dict = f.dict[:0]
 	var lowest, highest []byte
-	used, nulls, whole := uint32(0), 0, 0
+	used, nulls := uint32(0), 0
 	for _, r := range order {
 		v := c.rows[r]
 		if f.remap[v] != 0 {
@@ -128,7 +128,7 @@ func (f *parquetFile) column(g *thrift, d field, order []uint32, c values) error
 			}
 		}
 	}
-	whole = len(order) - nulls
+	whole := len(order) - nulls
 	dictAt, raw, packed := f.at, 0, 0
 	wrote := func(kind, n, encoding int64, page []byte) error {
 		f.packed = f.zip.EncodeAll(page, f.packed[:0])

@@ -162,7 +162,9 @@ func eachLine(in io.Reader, use func(line []byte) error) (int64, error) {
 			if len(buf) >= longestLine {
 				return total, fmt.Errorf("%w: a line has more than %d bytes", errPacked, longestLine)
 			}
-			buf = append(buf, make([]byte, len(buf))...)
+			longer := make([]byte, 2*len(buf))
+			copy(longer, buf)
+			buf = longer
 		}
 		n, err := z.Read(buf[to:])
 		fresh := to
@@ -181,7 +183,7 @@ func eachLine(in io.Reader, use func(line []byte) error) (int64, error) {
 		if err == nil {
 			continue
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			return total, fmt.Errorf("%w: %w", errPacked, err)
 		}
 		if from < to {

@@ -221,37 +221,39 @@ func (l *Lake) fetch(ctx context.Context, s *session, id string, n int, places [
 		}
 	}
 	for part, list := range lines {
-		rows, err := s.QueryContext(ctx, fmt.Sprintf("SELECT * FROM read_parquet(%s) WHERE line IN (%s)", quote(filepath.Join(dir, rowsName(part))), strings.Join(list, ", ")))
-		if err != nil {
-			return fmt.Errorf("lake: %w", err)
-		}
-		err = func() error {
-			defer func() { _ = rows.Close() }() // read to the end below
-			names, err := rows.Columns()
-			if err != nil {
-				return err
-			}
-			values, into := make([]any, len(names)), make([]any, len(names))
-			for i := range values {
-				into[i] = &values[i]
-			}
-			for rows.Next() {
-				if err := rows.Scan(into...); err != nil {
-					return err
-				}
-				r, err := recordOf(id, names, values)
-				if err != nil {
-					return err
-				}
-				out[at[[2]int64{int64(part), r.Line}]] = r
-			}
-			return rows.Err()
-		}()
-		if err != nil {
+		query := fmt.Sprintf("SELECT * FROM read_parquet(%s) WHERE line IN (%s)", quote(filepath.Join(dir, rowsName(part))), strings.Join(list, ", "))
+		if err := s.records(ctx, id, query, func(r usage.Record) { out[at[[2]int64{int64(part), r.Line}]] = r }); err != nil {
 			return fmt.Errorf("lake: %w", err)
 		}
 	}
 	return nil
+}
+
+func (s *session) records(ctx context.Context, id, query string, use func(usage.Record)) error {
+	rows, err := s.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // read to the end below
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, into := make([]any, len(names)), make([]any, len(names))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		r, err := recordOf(id, names, values)
+		if err != nil {
+			return err
+		}
+		use(r)
+	}
+	return rows.Err()
 }
 
 // recordOf gives a row's columns as they were sent; what was not there is not in it.
