@@ -2,6 +2,7 @@ package azure
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -135,6 +136,17 @@ func (l Line) with(t Ticket) Line {
 	}
 	m[t.Key] = t
 	l.Tickets = m
+	return l
+}
+
+// leave takes one who waits out of the line; that somebody had a turn stays known.
+func (l Line) leave(key string) Line {
+	t, ok := l.Tickets[key]
+	if !ok || !t.Turn.IsZero() {
+		return l
+	}
+	l.Tickets = maps.Clone(l.Tickets)
+	delete(l.Tickets, key)
 	return l
 }
 

@@ -306,6 +306,20 @@ func (g *Governor) End(ctx context.Context) {
 	}
 }
 
+// Leave gives up the caller's places in the lines: it will not come again, and calls
+// that are kept for it are somebody else's.
+func (g *Governor) Leave(ctx context.Context) error {
+	c := caller(ctx)
+	if g == nil || c.Key == "" {
+		return nil
+	}
+	places, err := g.shelf.ofKey(ctx, c.Key)
+	for i := 0; err == nil && i < len(places); i++ {
+		err = g.change(ctx, places[i], func(l Line) Line { return l.leave(c.Key) })
+	}
+	return err
+}
+
 // giveBack frees calls that were allotted and not made. If it cannot be written,
 // they lapse with their period.
 func (g *Governor) giveBack(ctx context.Context, p place, since time.Time, n int) {

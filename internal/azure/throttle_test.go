@@ -3,6 +3,7 @@ package azure_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -226,14 +227,40 @@ func learn(t *testing.T, g *azure.Governor, p azure.Pass, status int, after time
 	}
 }
 
-// Two wait for a limit of two, and their customers were refused alone once: what Turn
-// gave must be enough for the call, else both give it back for ever.
-func TestATurnIsEnoughForTheCallOfARefusedCustomer(t *testing.T) {
+// Questions of people who gave up keep no calls: else, at a low limit, those who ask
+// again would wait for those who never come.
+func TestWhoLeavesTheLineKeepsNothing(t *testing.T) {
+	now := noon.Add(time.Second)
+	g := azure.NewGovernor(func() time.Time { return now }, lowLimit(t, 2), 0)
+	ask := func(n int) bool {
+		ctx := azure.WithCaller(t.Context(), azure.Caller{Key: fmt.Sprint(n), Org: "contoso", Began: now, Class: azure.Ask})
+		defer g.End(ctx)
+		_, err := g.Admit(ctx, azure.PartnerCenter, "orders", "")
+		var held *azure.Throttled
+		if err != nil && !errors.As(err, &held) {
+			t.Fatal(err)
+		}
+		if err := g.Leave(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	for n := 0; !ask(n); n++ {
+		if now.Sub(noon) > 2*time.Minute {
+			t.Fatalf("%d questions, one after the other, and none was let through", n)
+		}
+		now = now.Add(5 * time.Second)
+	}
+}
+
+// lowLimit is a database that knows a limit, spent in the minute that began at noon,
+// and two customers that were refused alone once.
+func lowLimit(t *testing.T, calls int64) *store.DB {
 	db := storetest.SQLite(t)
 	err := db.Tx(t.Context(), func(tx *store.Tx) error {
 		const row = "INSERT INTO throttle_budget (service, endpoints, customer, calls, ceiling, period, since, spent, lessons, epoch, met, changed_at) VALUES ($1, 'orders', $2, $3, $3, $4, $5, $3, $6, 2, $5, $5)"
-		for customer, calls := range map[string]int64{"": 2, "customer a": 0, "customer b": 0} {
-			if _, err := tx.ExecContext(t.Context(), row, string(azure.PartnerCenter), customer, calls, time.Minute.Microseconds(), store.Micros(noon), calls); err != nil {
+		for customer, n := range map[string]int64{"": calls, "customer a": 0, "customer b": 0} {
+			if _, err := tx.ExecContext(t.Context(), row, string(azure.PartnerCenter), customer, n, time.Minute.Microseconds(), store.Micros(noon), n); err != nil {
 				return err
 			}
 		}
@@ -242,8 +269,14 @@ func TestATurnIsEnoughForTheCallOfARefusedCustomer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return db
+}
+
+// Two wait for a limit of two, and their customers were refused alone once: what Turn
+// gave must be enough for the call, else both give it back for ever.
+func TestATurnIsEnoughForTheCallOfARefusedCustomer(t *testing.T) {
 	now := noon.Add(time.Second)
-	g := azure.NewGovernor(func() time.Time { return now }, db, 0)
+	g := azure.NewGovernor(func() time.Time { return now }, lowLimit(t, 2), 0)
 	waits, told := map[string]time.Time{"a": now, "b": now}, map[string]bool{}
 	run := func(n string) {
 		ctx := azure.WithCaller(t.Context(), azure.Caller{Key: n, Org: n, Began: noon, Class: azure.Work})

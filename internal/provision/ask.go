@@ -125,6 +125,9 @@ func (r *Runner) answer(ctx context.Context, j job.Job) error {
 			return job.Wait{Until: until, Why: err.Error()}
 		}
 	}
+	if lerr := r.throttle.Leave(ctx); lerr != nil {
+		return lerr // a question that is asked again has a place of its own
+	}
 	p := sqlc.AnswerAskParams{ID: row.ID, AnsweredAt: store.Micros(r.now())}
 	if err != nil {
 		f := answerFault{Kind: fault.KindOf(err), Message: "Microsoft could not be asked."}

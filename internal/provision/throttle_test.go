@@ -1,6 +1,7 @@
 package provision_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/azure"
+	"causeway/internal/fault"
 	"causeway/internal/provider"
 	"causeway/internal/sim"
 	"causeway/internal/store"
@@ -96,4 +98,26 @@ func TestTimeInTheLineIsNotMicrosoftsTime(t *testing.T) {
 	w.jump(10 * time.Minute)
 	w.sim.Advance(10 * time.Minute)
 	w.until(id, provider.Ready)
+}
+
+// A question whose page stopped waiting stands in no line.
+func TestAQuestionThatEndedStandsInNoLine(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	id := w.wizard(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	for _, group := range []string{"domains", "validations"} {
+		pass, err := w.throttle.Admit(w.ctx(), azure.PartnerCenter, group, "")
+		w.must(err)
+		w.must(w.throttle.Learn(w.ctx(), pass, http.StatusTooManyRequests, 40*time.Minute))
+	}
+	if _, err := w.run.CheckDetails(w.ctx(), w.contoso, id); !errors.Is(err, fault.Unavailable) {
+		t.Fatalf("checked while Microsoft takes nothing: %v", err)
+	}
+	limits, err := w.throttle.Limits(w.ctx())
+	w.must(err)
+	for _, l := range limits {
+		if l.Waiting != 0 {
+			t.Errorf("%s %s: %d wait, want nobody", l.Service, l.Group, l.Waiting)
+		}
+	}
 }
