@@ -71,6 +71,11 @@ const (
 	ActPriceView   Action = "price.view"   // price lists, exchange rates, the lab
 	ActPriceChange Action = "price.change" // save, activate, withdraw, assign to an account
 
+	ActBillingView   Action = "billing.view"   // drafts, suspense, reconciliation, the partner's margin
+	ActBillingChange Action = "billing.change" // settings of billing, rate and draft anew, assign what is in suspense
+	ActBillingIssue  Action = "billing.issue"  // issue drafts, take documents back
+	ActBillingClose  Action = "billing.close"  // close a month, carry what belongs to nobody
+
 	ActDifferenceView    Action = "difference.view"    // what is not the same here and at Microsoft
 	ActDifferenceResolve Action = "difference.resolve" // adopt, repair, cancel or ignore it
 	ActSweep             Action = "sweep.run"          // compare both sides now
@@ -157,6 +162,10 @@ var rights = map[Action]right{
 	ActMailRetry:             {"mail", "send the mail again", nobody, desk, writes},
 	ActPriceView:             {"price list", "see the price lists", nobody, staff, reads},
 	ActPriceChange:           {"price list", "change prices", nobody, billing, writes},
+	ActBillingView:           {"bill", "see how the month is billed", nobody, staff, reads},
+	ActBillingChange:         {"bill", "change how accounts are billed", nobody, billing, writes},
+	ActBillingIssue:          {"bill", "issue bills", nobody, billing, writes},
+	ActBillingClose:          {"month", "close a month", nobody, billing, writes},
 }
 
 // Actions lists every action there is, sorted.

@@ -27,6 +27,7 @@ const (
 	TaxOf        Class = "tax"           // tax is in the invoice only
 	CreditOf     Class = "credit"        // a credit of Microsoft, for an outage or by its Azure credit
 	Transfer     Class = "transfer"      // the same usage, of another tenant or subscription
+	Purchase     Class = "purchase"      // another charge that no daily usage has
 	Unmapped     Class = "unmapped"      // usage that no account is known for
 	Unclassified Class = "unclassified"
 )
@@ -150,11 +151,14 @@ func appeared(id identity, n known) Difference {
 		d.Class, d.Evidence = Marketplace, "third parties' charges are in Microsoft's invoice only"
 	case n.reservation:
 		d.Class, d.Evidence = Reservation, "purchases of reservations are in Microsoft's invoice only"
-	case id.charge == "customercredit" || n.cost.Sign() < 0 && n.quantity.Sign() >= 0:
+	case isCredit(id.charge) || n.cost.Sign() < 0 && n.quantity.Sign() >= 0:
 		d.Class, d.Evidence = CreditOf, "a credit of Microsoft"
 	}
 	return d
 }
+
+// isCredit tells whether Microsoft gives something back; the case of the word varies.
+func isCredit(charge string) bool { return strings.EqualFold(charge, "customerCredit") }
 
 // restated takes the change of one thing apart. With cost = priced × rate + digits:
 //

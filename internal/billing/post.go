@@ -71,10 +71,23 @@ func VendorEntry(s Statement, day usage.Day) (ledger.Entry, error) {
 	add(ledger.Suspense.Of(""), s.Suspense)
 	add(ledger.Tax.Of(""), s.Tax)
 	add(ledger.Rounding.Of(""), s.Rounding)
+	if s.Exchange.Currency() != "" {
+		add(ledger.Currency.Of(""), s.Exchange)
+	}
 	return e, nil
 }
 
 // ReleaseEntry moves cost out of suspense once somebody is found to bill it to.
 func ReleaseEntry(key, account string, a money.Amount, day usage.Day, why string) ledger.Entry {
-	return ledger.Entry{Key: key, Day: day, Note: why, Postings: []ledger.Posting{{Debit: ledger.Cost.Of(account), Credit: ledger.Suspense.Of(""), Amount: a}}}
+	return MoveEntry(key, map[string]money.Amount{account: a}, day, why)
+}
+
+// MoveEntry changes the cost of accounts after Microsoft's invoice was posted, by
+// these amounts; what they do not add up to zero comes out of suspense, or goes there.
+func MoveEntry(key string, by map[string]money.Amount, day usage.Day, why string) ledger.Entry {
+	e := ledger.Entry{Key: key, Day: day, Note: why}
+	for _, account := range slices.Sorted(maps.Keys(by)) {
+		e.Postings = append(e.Postings, ledger.Posting{Debit: ledger.Cost.Of(account), Credit: ledger.Suspense.Of(""), Amount: by[account]})
+	}
+	return e
 }

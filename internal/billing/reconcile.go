@@ -12,10 +12,11 @@ import (
 
 // Statement is the first formula, for one invoice of Microsoft in its currency:
 //
-//	Total = Σ Mapped + Suspense + Tax + Rounding + Unclassified
+//	Total = Σ Mapped + Suspense + Tax + Rounding + Exchange + Unclassified
 //
-// Credits are inside cost. Rounding is computed from Microsoft's own rule, line by
-// line; what is left over is never called rounding, and the month stays open.
+// Credits are inside cost. Rounding and exchange are computed from Microsoft's own
+// rule, line by line; what is left over is never called rounding, and the month stays
+// open.
 type Statement struct {
 	Invoice      string                  `json:"invoice"`
 	Total        money.Amount            `json:"total"`
@@ -23,19 +24,26 @@ type Statement struct {
 	Suspense     money.Amount            `json:"suspense"`
 	Tax          money.Amount            `json:"tax"`
 	Rounding     money.Amount            `json:"rounding"`
+	Exchange     money.Amount            `json:"exchange"` // late usage, billed at a later month's rate than its own
 	Unclassified money.Amount            `json:"unclassified"`
 }
 
 // Reconcile fills the statement: total and tax as Microsoft's invoice says them, the
 // mapped cost and the suspense from the lake, the rounding of its lines.
 func Reconcile(id string, total, tax money.Amount, mapped map[string]money.Amount, suspense money.Amount, lines []Rounded) (Statement, error) {
-	s := Statement{Invoice: id, Total: total, Mapped: mapped, Suspense: suspense, Tax: tax, Rounding: money.Zero(total.Currency()), Unclassified: total}
+	s := Statement{Invoice: id, Total: total, Mapped: mapped, Suspense: suspense, Tax: tax, Rounding: money.Zero(total.Currency()), Exchange: money.Zero(total.Currency()), Unclassified: total}
 	for _, l := range lines {
 		if err := plus(&s.Rounding, l.Rounding); err != nil {
 			return s, fmt.Errorf("invoice %s: %w", id, err)
 		}
+		if l.Exchange.Currency() == "" {
+			continue
+		}
+		if err := plus(&s.Exchange, l.Exchange); err != nil {
+			return s, fmt.Errorf("invoice %s: %w", id, err)
+		}
 	}
-	explained := []money.Amount{suspense, tax, s.Rounding}
+	explained := []money.Amount{suspense, tax, s.Rounding, s.Exchange}
 	for _, a := range mapped {
 		explained = append(explained, a)
 	}
@@ -69,6 +77,7 @@ type Daily struct {
 	Priced money.Amount // Σ PricingPreTaxTotal
 	Cost   money.Amount // Σ BillingPreTaxTotal
 	Rows   int64
+	Rate   decimal.Decimal // of the records' own month; zero = the line's
 }
 
 // Rounded is a line with the rounding that Microsoft's rule makes of it, and what is
@@ -76,9 +85,13 @@ type Daily struct {
 type Rounded struct {
 	Key      string       `json:"key"`
 	Rounding money.Amount `json:"rounding"` // computed
+	Exchange money.Amount `json:"exchange"` // priced × (rate of the line − rate of the records)
 	Rest     money.Amount `json:"rest"`     // zero, unless the line is not what the rule gives
 	Evidence string       `json:"evidence"`
 }
+
+// cents is where Microsoft cuts, in every currency.
+const cents = 2
 
 // Round works Microsoft's rule out for a line:
 //
@@ -87,11 +100,13 @@ type Rounded struct {
 // price × quantity is Σ PricingPreTaxTotal, because the price on the line is itself
 // rounded; where only the line's own price gives its subtotal, that one is taken.
 // The rounding is what the rule gives less the daily cost. Daily records have up to
-// ten decimals, so it is small and mostly below zero.
+// ten decimals, so it is small and mostly below zero. Late records have the rate of
+// their own month and the line that of the invoice: that part is an amount of its own.
 func Round(b Billed, d Daily) (Rounded, error) {
-	r := Rounded{Key: b.Key, Rounding: money.Zero(b.Subtotal.Currency()), Rest: money.Zero(b.Subtotal.Currency())}
+	z := money.Zero(b.Subtotal.Currency())
+	r := Rounded{Key: b.Key, Rounding: z, Exchange: z, Rest: z}
 	try := func(priced money.Amount) (money.Amount, error) {
-		coins, err := priced.Round(money.Down, priced.Currency().Minor())
+		coins, err := priced.Round(money.Down, cents)
 		if err != nil {
 			return coins, err
 		}
@@ -99,7 +114,7 @@ func Round(b Billed, d Daily) (Rounded, error) {
 		if err != nil {
 			return coins, err
 		}
-		return one.Times(coins.Decimal().Mul(b.Rate)).Round(money.Down, b.Subtotal.Currency().Minor())
+		return one.Times(coins.Decimal().Mul(b.Rate)).Round(money.Down, cents)
 	}
 	rule, err := try(d.Priced)
 	if err != nil {
@@ -115,15 +130,33 @@ func Round(b Billed, d Daily) (Rounded, error) {
 		if err != nil {
 			return r, fmt.Errorf("line %s: %w", b.Key, err)
 		}
-		if own.Equal(b.Subtotal) && apart.Decimal().Abs().LessThanOrEqual(decimal.New(2, -b.Subtotal.Currency().Minor())) {
+		if own.Equal(b.Subtotal) && apart.Decimal().Abs().LessThanOrEqual(decimal.New(2, -cents)) {
 			rule = own
 		}
 	}
 	if r.Rounding, err = rule.Sub(d.Cost); err != nil {
 		return r, fmt.Errorf("line %s: %w", b.Key, err)
 	}
+	if !d.Rate.IsZero() && !d.Rate.Equal(b.Rate) {
+		one, err := money.New(decimal.NewFromInt(1), b.Subtotal.Currency())
+		if err != nil {
+			return r, fmt.Errorf("line %s: %w", b.Key, err)
+		}
+		r.Exchange = one.Times(d.Priced.Decimal().Mul(b.Rate.Sub(d.Rate)))
+		if err := plus(&r.Rounding, r.Exchange.Neg()); err != nil {
+			return r, fmt.Errorf("line %s: %w", b.Key, err)
+		}
+	}
 	if r.Rest, err = b.Subtotal.Sub(rule); err != nil {
 		return r, fmt.Errorf("line %s: %w", b.Key, err)
+	}
+	// Cut twice, and the last digits of the records: more than that is no rounding.
+	most := decimal.New(1, -cents).Mul(b.Rate.Add(decimal.NewFromInt(1))).Add(b.Rate.Add(decimal.NewFromInt(1)).Mul(decimal.New(d.Rows, -10)))
+	if r.Rounding.Decimal().Abs().GreaterThan(most.Add(decimal.New(2, -cents))) {
+		if err := plus(&r.Rest, r.Rounding); err != nil {
+			return r, fmt.Errorf("line %s: %w", b.Key, err)
+		}
+		r.Rounding = z
 	}
 	r.Evidence = fmt.Sprintf("%d daily records: %s at %s, cut to %s; their own sum is %s", d.Rows, d.Priced, b.Rate, rule, d.Cost)
 	return r, nil

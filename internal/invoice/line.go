@@ -90,7 +90,7 @@ func collect(b Bill) (map[string]*gathered, error) {
 		if !slices.Contains(g.terms, c.Terms) {
 			g.terms = append(g.terms, c.Terms)
 		}
-		at := place{c.Group.Tenant, c.Group.Entitlement, service(c), c.Group.Region}
+		at := place{c.Group.Tenant, c.Group.Entitlement, Service(c), c.Group.Region}
 		p := Parts{Amount: c.Sell, Cost: c.Cost, Sold: c.SoldCost, Margin: c.Margin, Earned: c.Earned, Gain: c.Gain}
 		if sum, ok := g.details[at]; ok {
 			var err error
@@ -103,8 +103,8 @@ func collect(b Bill) (map[string]*gathered, error) {
 	return lines, nil
 }
 
-// service is the name that a customer knows it by.
-func service(c rating.Charge) string {
+// Service is the name that a customer knows a charge by.
+func Service(c rating.Charge) string {
 	g := c.Group
 	return cmp.Or(c.Label, g.Category, g.Service, g.MeterName, g.Publisher, g.Product, "Other")
 }
