@@ -17,6 +17,7 @@ import (
 	"causeway/internal/account"
 	"causeway/internal/agreement"
 	"causeway/internal/azure/token"
+	"causeway/internal/billing"
 	"causeway/internal/guardrail"
 	"causeway/internal/money"
 	"causeway/internal/partner"
@@ -48,6 +49,7 @@ type Parts struct {
 	Desk       *support.Desk
 	Mail       *support.Outbox
 	Custody    *token.Custody
+	Billing    *billing.Cycle
 	PublicURL  string
 	Version    string
 
@@ -95,6 +97,7 @@ func New(p Parts) *Server {
 	s.routeAgreements()
 	s.routeSettings()
 	s.routePartner()
+	s.routeBilling()
 	s.routeRecord()
 	s.mux.HandleFunc("/", s.nowhere)
 	s.top = s.edge(s.bearer(s.once(s.mux)))
@@ -147,6 +150,7 @@ var tags = []struct{ name, text string }{
 	{"agreements", "Terms, in versions."},
 	{"settings", "What the partner decided."},
 	{"partner", "The partner's own connection to Microsoft."},
+	{"billing", "From Microsoft's exports to issued bills and a closed month, for staff."},
 	{"record", "Who did what, and the mail that was sent."},
 }
 

@@ -325,6 +325,17 @@ var cells = map[string]cell{
 	"list-tenants":      {path: at("/tenants?organization=%s", theOrg)},
 	"compare":           {path: to("/comparison"), org: "partner"},
 
+	"get-billing-month": {path: to("/billing/months/2025-01"), org: "partner"},
+	"list-suspense":     {path: to("/billing/months/2025-01/suspense"), org: "partner"},
+	"rate-month":        {path: to("/billing/months/2025-01/rate"), org: "partner"},
+	"draft-month":       {path: to("/billing/months/2025-01/draft"), org: "partner"},
+	"reconcile-month":   {path: to("/billing/months/2025-01/reconcile"), org: "partner", want: map[string]int{"owner": 409, "finance": 409}, why: "Microsoft billed nothing in that month."},
+	"issue-month":       {path: to("/billing/months/2025-01/issue"), org: "partner"},
+	"close-month":       {path: to("/billing/months/2025-01/close"), org: "partner", want: map[string]int{"owner": 409, "finance": 409}, why: "Microsoft billed nothing in that month."},
+	"assign-suspense": {path: to("/billing/assignments"), org: "partner", body: in(map[string]any{
+		"tenant": "0f7c9a4e-1111-4222-8333-444455556666", "account": "CTSO", "from": "2025-01-01", "to": "2025-01-31", "why": "Found",
+	})},
+	"carry-suspense":     {path: to("/billing/invoices/G000000001/carry"), org: "partner", body: in(map[string]any{"why": "Small"}), want: map[string]int{"owner": 404, "finance": 404}, why: "There is no such invoice."},
 	"sweep":              {path: to("/sweep"), org: "partner"},
 	"get-sweep":          {path: to("/sweep"), org: "partner"},
 	"list-differences":   {path: to("/differences?state=open&kind=customer"), org: "partner"},

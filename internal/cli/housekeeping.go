@@ -50,6 +50,9 @@ func (a *App) startWork(ctx context.Context) error {
 		if err := a.Jobs.Add(ctx, tx, jobRenew, "", struct{}{}, time.Time{}); err != nil {
 			return err
 		}
+		if err := a.Billing.Start(ctx, tx); err != nil {
+			return err
+		}
 		return a.Jobs.Add(ctx, tx, jobSweep, "", struct{}{}, time.Time{})
 	})
 }

@@ -37,6 +37,7 @@ type commands struct {
 	Token      tokenCmd      `cmd:"" help:"API tokens of your own."`
 	Onboarding onboardingCmd `cmd:"" help:"Onboardings, for staff."`
 	Sweep      sweepCmd      `cmd:"" help:"Compare both sides: what differs from Microsoft, and what to do about it."`
+	Billing    billingCmd    `cmd:"" help:"From Microsoft's exports to issued bills and a closed month, for staff."`
 	Agreement  agreementCmd  `cmd:"" help:"Terms, in versions."`
 	Settings   settingsCmd   `cmd:"" help:"What the partner decided, as JSON."`
 	Audit      auditCmd      `cmd:"" help:"The record of who did what."`

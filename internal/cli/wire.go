@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -23,12 +24,16 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/guardrail"
 	"causeway/internal/job"
+	"causeway/internal/ledger"
 	"causeway/internal/partner"
+	"causeway/internal/price"
 	"causeway/internal/provider"
 	"causeway/internal/provision"
 	"causeway/internal/seal"
 	"causeway/internal/store"
 	"causeway/internal/support"
+	"causeway/internal/usage"
+	"causeway/internal/usage/lake"
 	"causeway/internal/usage/raw"
 )
 
@@ -52,6 +57,10 @@ type App struct {
 	Throttle   *azure.Governor // also where role web reads who waits
 	Raw        *raw.Store      // Microsoft's exports as received
 	Fetch      *billing.Fetcher
+	Lake       *lake.Lake // nil in a process of role web
+	Prices     *price.Book
+	Journal    *ledger.Journal
+	Billing    *billing.Cycle
 
 	// Microsoft; nil in a process of role web, which asks through workers.
 	Pipe    *azure.Pipe
@@ -174,7 +183,23 @@ func (a *App) billing(ctx context.Context) (err error) {
 	if a.Raw, err = raw.New(ctx, a.DB, a.Config.Now, a.Config.Exports); err != nil {
 		return err
 	}
+	a.Prices, a.Journal = price.New(a.DB, a.Config.Now), ledger.New(a.DB, a.Config.Now)
+	parts := billing.Parts{
+		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Jobs: a.Jobs, People: a.People, Settings: a.Settings, Mail: a.Mail, Prices: a.Prices, Journal: a.Journal,
+		Raw: a.Raw, Files: billing.Folder(filepath.Join(a.Config.dataFolder(), "documents")), Workers: runtime.GOMAXPROCS(0), Portal: a.Config.PublicURL,
+	}
+	if a.Config.worker() {
+		if a.Lake, err = lake.Open(filepath.Join(a.Config.dataFolder(), "lake"), lake.Options{}); err != nil {
+			return err
+		}
+		parts.Lake = a.Lake
+	}
+	a.Billing = billing.New(parts)
 	a.Fetch = billing.NewFetcher(billing.FetchParts{
+		OnSnapshot: a.Billing.OnSnapshot,
+		Closed: func(ctx context.Context, m usage.Month) (bool, error) {
+			return a.Journal.Closed(ctx, a.DB.Read(), m)
+		},
 		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Jobs: a.Jobs, Graph: a.Graph, Partner: a.Partner, Raw: a.Raw, Throttle: a.Throttle,
 		Tenant: func(ctx context.Context) (string, error) {
 			p, err := a.Custody.Partner(ctx)
@@ -193,7 +218,7 @@ func (a *App) billing(ctx context.Context) (err error) {
 func (a *App) apiParts() api.Parts {
 	p := api.Parts{
 		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, People: a.People, Settings: a.Settings, Providers: a.Providers, Provision: a.Provision,
-		Terms: a.Terms, Signatures: a.Signatures, Signer: a.Signer, Guard: a.Guard, Desk: a.Desk, Mail: a.Mail, Custody: a.Custody,
+		Terms: a.Terms, Signatures: a.Signatures, Signer: a.Signer, Guard: a.Guard, Desk: a.Desk, Mail: a.Mail, Custody: a.Custody, Billing: a.Billing,
 		PublicURL: a.Config.PublicURL, Version: Version(), Closing: a.closing,
 	}
 	if a.Config.worker() {
@@ -235,7 +260,13 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 }
 
 // Close gives the database free. Call it after Run has returned.
-func (a *App) Close() error { return errors.Join(a.Raw.Close(), a.DB.Close()) }
+func (a *App) Close() error {
+	var err error
+	if a.Lake != nil {
+		err = a.Lake.Close()
+	}
+	return errors.Join(err, a.Raw.Close(), a.DB.Close())
+}
 
 // figures of the server: a client that does not send or read holds nothing.
 const (
