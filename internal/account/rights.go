@@ -71,6 +71,8 @@ const (
 	ActPriceView   Action = "price.view"   // price lists, exchange rates, the lab
 	ActPriceChange Action = "price.change" // save, activate, withdraw, assign to an account
 
+	ActUsageView Action = "usage.view" // usage, invoices and what they are made of
+
 	ActBillingView   Action = "billing.view"   // drafts, suspense, reconciliation, the partner's margin
 	ActBillingChange Action = "billing.change" // settings of billing, rate and draft anew, assign what is in suspense
 	ActBillingIssue  Action = "billing.issue"  // issue drafts, take documents back
@@ -160,6 +162,7 @@ var rights = map[Action]right{
 	ActDifferenceResolve:     {"difference", "resolve a difference", nobody, desk, writes},
 	ActSweep:                 {"sweep", "compare both sides now", nobody, desk, writes},
 	ActMailRetry:             {"mail", "send the mail again", nobody, desk, writes},
+	ActUsageView:             {"account", "see what is charged", admin, staff, reads},
 	ActPriceView:             {"price list", "see the price lists", nobody, staff, reads},
 	ActPriceChange:           {"price list", "change prices", nobody, billing, writes},
 	ActBillingView:           {"bill", "see how the month is billed", nobody, staff, reads},

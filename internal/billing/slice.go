@@ -1,0 +1,126 @@
+package billing
+
+import (
+	"context"
+	"slices"
+
+	"causeway/internal/account"
+	"causeway/internal/fault"
+	"causeway/internal/invoice"
+	"causeway/internal/rating"
+	"causeway/internal/usage"
+)
+
+// Slice is a part of an account's month; "" = any.
+type Slice struct {
+	Account     string
+	Month       usage.Month
+	Entitlement string
+	Category    string // what Cell calls it
+	Region      string
+	Day         usage.Day
+}
+
+// holds tells whether a charge is in it.
+func (s Slice) holds(ch rating.Charge) bool {
+	return (s.Entitlement == "" || s.Entitlement == ch.Group.Entitlement) && (s.Category == "" || s.Category == invoice.Service(ch)) &&
+		(s.Region == "" || s.Region == ch.Group.Region) && (s.Day == "" || s.Day == ch.Group.Day)
+}
+
+// Charges rates an account's month again with the terms of its days, and gives the
+// charges of a slice: what stands behind a figure. Tiers count over the whole month, so
+// all of it is rated. Who may see them is asked before.
+func (c *Cycle) Charges(ctx context.Context, s Slice) ([]rating.Charge, error) {
+	src, err := c.sourcesOf(ctx, c.db.Read(), s.Month)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := c.owners(ctx, c.db.Read(), s.Month.First(), s.Month.Last())
+	if err != nil {
+		return nil, err
+	}
+	tags, err := c.tagNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var groups []usage.Group
+	err = c.groups(ctx, usage.Query{Rated: src.rated, Invoiced: src.invoiced, Owners: owners, Tags: tags, Accounts: []string{s.Account}}, func(_ string, all []usage.Group) error {
+		groups = append(groups, all...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	groups = slices.DeleteFunc(groups, func(g usage.Group) bool { return g.Day.Month() != s.Month })
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	setup, err := c.AccountSetup(ctx, s.Account)
+	if err != nil {
+		return nil, err
+	}
+	currency := setup.Currency
+	if currency == "" {
+		currency = groups[0].Currency
+	}
+	terms, err := c.prices.Terms(ctx, c.db.Read(), account.Alias(s.Account), currency, s.Month)
+	if err != nil {
+		return nil, err
+	}
+	charges, err := rating.Month(s.Month, groups, terms)
+	return slices.DeleteFunc(charges, func(ch rating.Charge) bool { return !s.holds(ch) }), err
+}
+
+// Records gives a page of the single records of a slice, and where the next one
+// begins. Who may see them is asked before.
+func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int) ([]usage.Record, string, error) {
+	src, err := c.sourcesOf(ctx, c.db.Read(), s.Month)
+	if err != nil || len(src.rated) == 0 {
+		return nil, "", err
+	}
+	owners, err := c.owners(ctx, c.db.Read(), s.Month.First(), s.Month.Last())
+	if err != nil {
+		return nil, "", err
+	}
+	return c.lake.Records(ctx, usage.RecordQuery{
+		Snapshots: src.rated, Owners: owners, Account: s.Account, Entitlement: s.Entitlement, Day: s.Day, Category: s.Category, Region: s.Region, After: after, Limit: limit,
+	})
+}
+
+// mostUsage bounds what is replayed at once, in groups.
+const mostUsage = 2_000_000
+
+// Usage gives all usage of these months, account by account: what the price lab replays.
+// More than two million groups are refused: choose fewer months.
+func (c *Cycle) Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error) {
+	tags, err := c.tagNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []rating.AccountMonth
+	n := 0
+	for m := from; m <= to; m = m.Add(1) {
+		src, err := c.sourcesOf(ctx, c.db.Read(), m)
+		if err != nil {
+			return nil, err
+		}
+		owners, err := c.owners(ctx, c.db.Read(), m.First(), m.Last())
+		if err != nil {
+			return nil, err
+		}
+		err = c.groups(ctx, usage.Query{Rated: src.rated, Invoiced: src.invoiced, Owners: owners, Tags: tags}, func(account string, groups []usage.Group) error {
+			groups = slices.DeleteFunc(groups, func(g usage.Group) bool { return g.Day.Month() != m })
+			if n += len(groups); n > mostUsage {
+				return fault.New(fault.Invalid, "These months have more usage than can be replayed at once. Choose fewer months.")
+			}
+			if account != "" && len(groups) > 0 {
+				list = append(list, rating.AccountMonth{Account: account, Month: m, Groups: groups})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
