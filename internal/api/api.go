@@ -89,6 +89,7 @@ func New(p Parts) *Server {
 	s.routeTokens()
 	s.routePeople()
 	s.routeAccounts()
+	s.routeBills()
 	s.routeProviders()
 	s.routeWizard()
 	s.routeOnboardings()
@@ -125,6 +126,7 @@ func (s *Server) document() huma.Config {
 		c.Tags = append(c.Tags, &huma.Tag{Name: t.name, Description: t.text})
 	}
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[money.Amount](), reflect.TypeFor[Money]())
+	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[Figure](), reflect.TypeFor[float64]())
 	return c
 }
 
@@ -142,6 +144,7 @@ var tags = []struct{ name, text string }{
 	{"tokens", "Who calls, and with what."},
 	{"people", "Organizations and their people."},
 	{"accounts", "Billing accounts: who pays."},
+	{"directory", "What accounts are charged, in the shapes of the original directory."},
 	{"providers", "What a customer owns and sees."},
 	{"wizard", "The way of a provider from a draft to its submission."},
 	{"onboardings", "The durable process behind a provider, for staff."},

@@ -240,6 +240,8 @@ var cells = map[string]cell{
 	"get-account":               {path: to("/accounts/CTSO")},
 	"set-account":               {path: to("/accounts/CTSO"), body: func(i *isolation, _ caller) any { return changedAccount(i) }},
 	"disable-account":           {path: at("/accounts/%s/disable", func(i *isolation, _ caller) string { return i.entity() }), body: in(map[string]any{"why": "Closed."})},
+	"get-billing-estimate":      {path: func(i *isolation, _ caller) string { i.usage(); return "/accounts/CTSO/azure/billingestimate" }},
+	"get-directory-invoice":     {path: to("/invoice/CTSO/2026/11")},
 	"get-account-ancestors":     {path: to("/accounts/CTSO/ancestors")},
 	"list-account-associations": {path: to("/accounts/CTSO/associations")},
 	"list-administrators":       {path: to("/accounts/CTSO/administrators")},

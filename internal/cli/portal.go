@@ -15,8 +15,12 @@ func (a *App) portal() http.Handler {
 	p := web.Parts{
 		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, People: a.People, Settings: a.Settings, Providers: a.Providers, Provision: a.Provision,
 		Terms: a.Terms, Signatures: a.Signatures, Guard: a.Guard, Desk: a.Desk, Mail: a.Mail,
+		Months: a.Billing.Months(), Invoices: a.Billing.Book(), Prices: a.Prices, Billing: a.Billing,
 		PublicURL: a.Config.PublicURL, FrameSource: a.frames(), Secure: strings.HasPrefix(a.Config.PublicURL, "https://"),
 		Simulated: a.Config.Simulated, Closing: a.closing,
+	}
+	if a.Lake != nil {
+		p.Records = a.Billing
 	}
 	if a.Config.SeedDemo {
 		for _, s := range demo.SignIns() {

@@ -20,11 +20,23 @@ func (a *App) routes() http.Handler {
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	root.HandleFunc("GET /readyz", a.ready)
 	root.Handle(api.Prefix+"/", a.API)
+	for pattern, strip := range api.Root {
+		root.Handle(pattern, http.StripPrefix(strip, below(api.Prefix, a.API)))
+	}
 	root.HandleFunc("GET "+callbackPath, consentPage)
 	if a.Config.web() {
 		root.Handle("/", a.portal())
 	}
 	return a.logged(root)
+}
+
+// below serves an address under a prefix that it came without.
+func below(prefix string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at := r.Clone(r.Context())
+		at.URL.Path, at.URL.RawPath = prefix+r.URL.Path, ""
+		h.ServeHTTP(w, at)
+	})
 }
 
 // callbackPath is where Entra ID sends the browser after the partner's sign-in.

@@ -150,7 +150,7 @@ func (s *Server) shell(v *visit, current, title string) (ui.Shell, error) {
 	if err != nil {
 		return sh, err
 	}
-	sh.Organization, sh.Nav = org.Name, ui.CustomerNav(v.words, open)
+	sh.Organization, sh.Nav = org.Name, ui.CustomerNav(v.words, open, v.may(account.ActUsageView, v.me.Org) == "")
 	return sh, nil
 }
 

@@ -25,11 +25,11 @@ for (const f of fonts) copy(`@fontsource-variable/inter/files/${f}`, `fonts/${f}
 writeFileSync("ui/css/fonts.css", face.replaceAll("./files/", "fonts/").replaceAll("woff2-variations", "woff2"));
 
 const icons = `arrow-left arrow-left-right arrow-right ban building-2 calendar-check check chevron-down chevron-left chevron-right chevrons-up-down
-circle-alert circle-check circle-dashed circle-minus circle-question-mark circle-user circle-x clock cloud copy
+chart-column chevron-up circle-alert circle-check circle-dashed circle-minus circle-question-mark circle-user circle-x clock cloud copy
 download ellipsis expand external-link eye file-check file-text gavel globe hourglass house inbox info key-round
 landmark life-buoy link list-checks loader-circle lock log-out mail menu palette pencil plug-zap plus radio receipt-text
 refresh-cw scroll-text search send server shield-alert shield-check sun-moon triangle-alert undo-2 user-plus users
-workflow x`.split(/\s+/);
+flask-conical history scale tags wallet workflow x`.split(/\s+/);
 const body = (n) =>
   readFileSync(from(`lucide-static/icons/${n}.svg`), "utf8")
     .replace(/<!--[\s\S]*?-->/g, "")

@@ -5,6 +5,7 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -14,12 +15,17 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/agreement"
+	"causeway/internal/billing"
 	"causeway/internal/guardrail"
+	"causeway/internal/invoice"
 	"causeway/internal/partner"
+	"causeway/internal/price"
 	"causeway/internal/provider"
 	"causeway/internal/provision"
+	"causeway/internal/rating"
 	"causeway/internal/store"
 	"causeway/internal/support"
+	"causeway/internal/usage"
 	"causeway/internal/web/static"
 	"causeway/internal/web/ui"
 
@@ -40,6 +46,11 @@ type Parts struct {
 	Guard      *guardrail.Book
 	Desk       *support.Desk
 	Mail       *support.Outbox
+	Months     *billing.Months
+	Invoices   *invoice.Book
+	Prices     *price.Book
+	Records    Records        // nil: only sums are shown
+	Billing    *billing.Cycle // nil: months cannot be closed here
 
 	PublicURL   string // how people reach the portal
 	FrameSource string // origins, by blanks, whose pages may be embedded: Microsoft's attestation page; "" = none
@@ -49,6 +60,18 @@ type Parts struct {
 	Demo      []ui.DemoSignIn // the demo's people, shown at the sign-in; nobody elsewhere
 	Closing   <-chan struct{} // closed when this process stops: streams end; nil: never
 	Health    func() []Health // how the partner's connection is; nil: not shown
+}
+
+// Records is what is behind a figure: the charges of a slice of an account's month,
+// rated again with the terms of that month, and its records as Microsoft sent them.
+// It is billing.Cycle, where there is a lake.
+type Records interface {
+	// Charges gives every charge of the slice.
+	Charges(ctx context.Context, s billing.Slice) ([]rating.Charge, error)
+	// Records gives a page of single records, and where the next one begins ("" = nowhere).
+	Records(ctx context.Context, s billing.Slice, after string, limit int) ([]usage.Record, string, error)
+	// Usage gives all usage of these months, account by account: what the price lab replays.
+	Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error)
 }
 
 // Health is one line of what is well or not about the connection to Microsoft.

@@ -20,11 +20,14 @@ import (
 	"causeway/internal/account"
 	"causeway/internal/azure"
 	"causeway/internal/azure/token"
+	"causeway/internal/billing"
 	"causeway/internal/cli"
 	"causeway/internal/demo"
 	"causeway/internal/partner"
 	"causeway/internal/provider"
+	"causeway/internal/rating"
 	"causeway/internal/sim"
+	"causeway/internal/usage"
 	"causeway/internal/web"
 )
 
@@ -34,6 +37,9 @@ type world struct {
 	sim *sim.Server
 	app *cli.App
 	url string
+
+	clock func() time.Time // the portal's
+	lake  *lake            // what is behind figures of billing; nil: nothing
 }
 
 // newWorld starts both, with the demo's book of customers and a partner that is
@@ -41,7 +47,8 @@ type world struct {
 func newWorld(t *testing.T, options ...sim.Option) *world {
 	t.Helper()
 	t.Parallel() // each world is one of its own
-	w := &world{t: t, sim: sim.Start(t, options...)}
+	w := &world{t: t, sim: sim.Start(t, options...), clock: time.Now}
+	w.lake = &lake{w: w}
 	dir := t.TempDir()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	if os.Getenv("CAUSEWAY_TEST_LOG") != "" {
@@ -64,8 +71,9 @@ func newWorld(t *testing.T, options ...sim.Option) *world {
 	w.must(err)
 	w.connectPartner()
 	server.Config.Handler = remote(web.New(web.Parts{
-		DB: app.DB, Now: time.Now, Log: log, People: app.People, Settings: app.Settings, Providers: app.Providers, Provision: app.Provision,
-		Terms: app.Terms, Signatures: app.Signatures, Guard: app.Guard, Desk: app.Desk, Mail: app.Mail, PublicURL: w.url, FrameSource: w.sim.PlainURL,
+		DB: app.DB, Now: func() time.Time { return w.clock() }, Log: log, People: app.People, Settings: app.Settings, Providers: app.Providers, Provision: app.Provision,
+		Terms: app.Terms, Signatures: app.Signatures, Guard: app.Guard, Desk: app.Desk, Mail: app.Mail, Months: app.Billing.Months(), Invoices: app.Billing.Book(), Prices: app.Prices, Records: behind{w}, Billing: app.Billing,
+		PublicURL: w.url, FrameSource: w.sim.PlainURL,
 	}))
 	server.Start()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -308,4 +316,19 @@ func (w *world) until(id string, want provider.State) provider.Provider {
 		return p.State == want
 	})
 	return p
+}
+
+// behind is the lake that a test has put behind the portal.
+type behind struct{ w *world }
+
+func (b behind) Charges(ctx context.Context, s billing.Slice) ([]rating.Charge, error) {
+	return b.w.lake.Charges(ctx, s)
+}
+
+func (b behind) Records(ctx context.Context, s billing.Slice, after string, limit int) ([]usage.Record, string, error) {
+	return b.w.lake.Records(ctx, s, after, limit)
+}
+
+func (b behind) Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error) {
+	return b.w.lake.Usage(ctx, from, to)
 }

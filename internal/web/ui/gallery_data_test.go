@@ -17,7 +17,7 @@ var brand = ui.Brand{
 func customer(title, current string) ui.Shell {
 	return ui.Shell{Brand: brand, Title: title, Current: current, Organization: "Contoso, Ltd.",
 		Organizations: []ui.Link{{Label: "Contoso, Ltd.", Href: "?org=contoso"}, {Label: "Fabrikam, Inc.", Href: "?org=fabrikam"}},
-		Nav:           ui.CustomerNav(brand, 1), User: ui.User{Email: "administrator@contoso.example", Role: "Administrator"},
+		Nav:           ui.CustomerNav(brand, 1, true), User: ui.User{Email: "administrator@contoso.example", Role: "Administrator"},
 		Search: ui.Search{Action: "/providers", Placeholder: "Find a provider or account"}}
 }
 

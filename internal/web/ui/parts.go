@@ -41,6 +41,7 @@ type Filter struct {
 	Hidden      []Pair // what the form carries along (the chip's filter)
 	Chips       []Chip
 	Select      Select
+	Selects     []Select // further ones
 }
 
 // Select is a native select.

@@ -45,12 +45,17 @@ type NavItem struct {
 	CountWord string
 }
 
-// CustomerNav is the navigation of a customer. requests = own requests that wait for an answer.
-func CustomerNav(b Brand, requests int) []NavGroup {
-	return []NavGroup{
+// CustomerNav is the navigation of a customer. requests = own requests that wait for an answer; bills = this
+// person sees what is charged.
+func CustomerNav(b Brand, requests int, bills bool) []NavGroup {
+	nav := []NavGroup{
 		{Items: []NavItem{
 			{"providers", "Providers", "cloud", "/providers", 0, ""},
 			{"requests", "Requests", "inbox", "/requests", requests, "open"},
+		}},
+		{Title: "Billing", Items: []NavItem{
+			{"usage", "Usage", "chart-column", "/usage", 0, ""},
+			{"history", "Usage History", "history", "/usage/history", 0, ""},
 		}},
 		{Title: "Organization", Items: []NavItem{
 			{"accounts", b.AccountWordPlural, "landmark", "/accounts", 0, ""},
@@ -58,6 +63,10 @@ func CustomerNav(b Brand, requests int) []NavGroup {
 			{"services", "Azure services offered", "shield-check", "/services", 0, ""},
 		}},
 	}
+	if !bills {
+		return append(nav[:1], nav[2:]...)
+	}
+	return nav
 }
 
 // StaffNav is the navigation of the partner's staff. onboardings = open ones, requests = undecided ones,
@@ -70,6 +79,12 @@ func StaffNav(onboardings, requests, differences int) []NavGroup {
 			{"onboardings", "Onboardings", "workflow", "/staff/onboardings", onboardings, "open"},
 			{"requests", "Requests", "inbox", "/staff/requests", requests, "to decide"},
 			{"differences", "Both sides", "arrow-left-right", "/staff/differences", differences, "open"},
+		}},
+		{Title: "Billing", Items: []NavItem{
+			{"billing", "Months", "chart-column", "/staff/billing", 0, ""},
+			{"closing", "Month close", "calendar-check", "/staff/billing/close", 0, ""},
+			{"documents", "Invoices", "receipt-text", "/staff/billing/invoices", 0, ""},
+			{"prices", "Price lists", "tags", "/staff/prices", 0, ""},
 		}},
 		{Title: "Platform", Items: []NavItem{
 			{"services", "Guardrails", "shield-check", "/staff/services", 0, ""},
