@@ -2,7 +2,9 @@ package provision
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -109,6 +111,9 @@ type answerFault struct {
 // asked again for as long as the page may wait, and a little longer.
 func (r *Runner) answer(ctx context.Context, j job.Job) error {
 	row, err := sqlc.New(r.db.Read()).GetAsk(ctx, j.Key)
+	if errors.Is(err, sql.ErrNoRows) { // forgotten by housekeeping: nobody waits any more
+		return r.db.Tx(ctx, func(tx *store.Tx) error { return r.jobs.Finish(ctx, tx, j) })
+	}
 	if err != nil {
 		return err
 	}
