@@ -56,26 +56,52 @@ func Open(dir string, o Options) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lake: %w", err)
 	}
-	l := &Lake{dir: dir, work: work, workers: o.Workers}
-	c, err := duckdb.NewConnector("", func(c driver.ExecerContext) error {
-		for _, set := range []string{
-			fmt.Sprintf("SET memory_limit='%dB'", o.Memory), fmt.Sprintf("SET threads=%d", o.Workers), "SET temp_directory=" + quote(work),
-			"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false", "SET preserve_insertion_order=false", "SET TimeZone='UTC'",
-		} {
-			if _, err := c.ExecContext(context.Background(), set, nil); err != nil {
-				return fmt.Errorf("%s: %w", set, err)
+	return &Lake{dir: dir, work: work, workers: o.Workers, db: sql.OpenDB(&engine{settings: []string{
+		fmt.Sprintf("SET memory_limit='%dB'", o.Memory), fmt.Sprintf("SET threads=%d", o.Workers), "SET temp_directory=" + quote(work),
+		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false", "SET preserve_insertion_order=false", "SET TimeZone='UTC'",
+	}})}, nil
+}
+
+// engine is DuckDB, started when it is needed first: most processes start without a
+// question to the lake, and should not wait for it.
+type engine struct {
+	settings []string
+	mu       sync.Mutex
+	duck     *duckdb.Connector
+}
+
+// Connect implements driver.Connector.
+func (e *engine) Connect(ctx context.Context) (driver.Conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.duck == nil {
+		duck, err := duckdb.NewConnector("", func(c driver.ExecerContext) error {
+			for _, set := range e.settings {
+				if _, err := c.ExecContext(context.Background(), set, nil); err != nil {
+					return fmt.Errorf("%s: %w", set, err)
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("lake: %w", err)
 		}
+		e.duck = duck
+	}
+	return e.duck.Connect(ctx)
+}
+
+// Driver implements driver.Connector.
+func (e *engine) Driver() driver.Driver { return duckdb.Driver{} }
+
+// Close stops DuckDB.
+func (e *engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.duck == nil {
 		return nil
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lake: %w", err), os.RemoveAll(work))
 	}
-	l.db = sql.OpenDB(c)
-	if err := l.db.PingContext(context.Background()); err != nil {
-		return nil, errors.Join(fmt.Errorf("lake: %w", err), l.Close())
-	}
-	return l, nil
+	return e.duck.Close()
 }
 
 // Close closes DuckDB; the records stay.
