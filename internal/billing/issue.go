@@ -20,6 +20,8 @@ import (
 	"causeway/internal/store"
 	"causeway/internal/support"
 	"causeway/internal/usage"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Approve lets all drafts of a month be issued that are there now; who approves is
@@ -68,18 +70,32 @@ func (c *Cycle) issueMonth(ctx context.Context, closing usage.Month, actor strin
 	}
 	n := 0
 	var refused []error
-	for _, id := range ids {
+	for some := range slices.Chunk(ids, issuedTogether) {
 		if job.Stopping(ctx) {
 			return n, job.ErrStopping
 		}
-		_, err := c.issue(ctx, invoice.ID(id), actor)
-		switch {
-		case fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid:
-			refused = append(refused, err) // a person looks; the others go on
-		case err != nil:
-			return n, err
-		default:
-			n++
+		batch := make([]invoice.ID, len(some))
+		for i, id := range some {
+			batch[i] = invoice.ID(id)
+		}
+		done, err := c.issue(ctx, batch, actor)
+		n += len(done)
+		if !needsAPerson(err) {
+			if err != nil {
+				return n, err
+			}
+			continue
+		}
+		for _, id := range batch { // one of them is refused: the others go on
+			_, err := c.issue(ctx, []invoice.ID{id}, actor)
+			switch {
+			case needsAPerson(err):
+				refused = append(refused, err) // a person looks
+			case err != nil:
+				return n, err
+			default:
+				n++
+			}
 		}
 	}
 	if len(refused) > 0 {
@@ -87,6 +103,15 @@ func (c *Cycle) issueMonth(ctx context.Context, closing usage.Month, actor strin
 		return n, c.redraft(ctx, closing)
 	}
 	return n, nil
+}
+
+// issuedTogether is how many bills are issued in one transaction: their files are made
+// at the same time, and the disk is flushed once.
+const issuedTogether = 20
+
+// needsAPerson tells whether an error is about the draft.
+func needsAPerson(err error) bool {
+	return fault.KindOf(err) == fault.Conflict || fault.KindOf(err) == fault.Invalid
 }
 
 func (c *Cycle) redraft(ctx context.Context, closing usage.Month) error {
@@ -103,49 +128,66 @@ func (c *Cycle) Issue(ctx context.Context, a account.Actor, id invoice.ID) (invo
 	if err := account.May(a, account.ActBillingIssue, ""); err != nil {
 		return invoice.Document{}, err
 	}
-	return c.issue(ctx, id, a.ID())
+	if _, err := c.issue(ctx, []invoice.ID{id}, a.ID()); err != nil {
+		return invoice.Document{}, err
+	}
+	return c.book.Document(ctx, id)
 }
 
-func (c *Cycle) issue(ctx context.Context, id invoice.ID, actor string) (invoice.Document, error) {
-	d, err := c.book.Document(ctx, id)
-	if err != nil || d.Number != "" {
-		return d, err
-	}
+// issue makes drafts final, all of them or none, and gives those that were not before.
+func (c *Cycle) issue(ctx context.Context, ids []invoice.ID, actor string) ([]invoice.Document, error) {
 	setup, err := c.Setup(ctx)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
 	labels, err := c.labels(ctx)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
-	look, err := c.look(ctx, setup, d.Entity)
+	var docs []invoice.Document
+	for _, id := range ids {
+		d, err := c.book.Document(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if d.Number == "" {
+			docs = append(docs, d)
+		}
+	}
+	looks, err := c.looks(ctx, setup, docs)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
 	job.Point("billing.issue:begin")
 	err = c.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := c.still(ctx, tx, d, setup, labels); err != nil {
+		for i, d := range docs {
+			if err := c.still(ctx, tx, d, setup, labels); err != nil {
+				return fmt.Errorf("issue %s: %w", d.Key, err)
+			}
+			var err error
+			if docs[i], err = c.book.Issue(ctx, tx, d.ID, actor, usage.DayOf(c.now()).Add(setup.PayDays)); err != nil {
+				return fmt.Errorf("issue %s: %w", d.Key, err)
+			}
+			if err := c.postDocument(ctx, tx, docs[i]); err != nil {
+				return fmt.Errorf("issue %s: %w", d.Key, err)
+			}
+		}
+		if err := c.keepFiles(ctx, tx, docs, looks); err != nil {
 			return err
 		}
-		due := usage.DayOf(c.now()).Add(setup.PayDays)
-		if d, err = c.book.Issue(ctx, tx, id, actor, due); err != nil {
-			return err
+		job.Point("billing.issue:filed") // the files are there, and nothing of it is committed
+		for _, d := range docs {
+			if err := c.send(ctx, tx, d); err != nil {
+				return err
+			}
 		}
-		if err := c.postDocument(ctx, tx, d); err != nil {
-			return err
-		}
-		if err := c.keepFile(ctx, tx, d, look); err != nil {
-			return err
-		}
-		job.Point("billing.issue:filed") // the file is there, and nothing of it is committed
-		return c.send(ctx, tx, d)
+		return nil
 	})
 	if err != nil {
-		return d, fmt.Errorf("issue %s: %w", d.Key, err)
+		return nil, err
 	}
 	job.Point("billing.issue:done")
-	return d, nil
+	return docs, nil
 }
 
 // still refuses a draft that is not what would be drafted now, and one that an
@@ -202,28 +244,50 @@ func (c *Cycle) postDocument(ctx context.Context, tx *store.Tx, d invoice.Docume
 	return c.journal.Post(ctx, tx, e)
 }
 
-func (c *Cycle) look(ctx context.Context, setup Setup, entity string) (invoice.Look, error) {
+// looks are those of the documents' sellers.
+func (c *Cycle) looks(ctx context.Context, setup Setup, docs []invoice.Document) (map[string]invoice.Look, error) {
 	brand, err := c.settings.Brand(ctx)
 	if err != nil {
-		return invoice.Look{}, err
+		return nil, err
 	}
-	seller, err := setup.seller(entity)
-	return invoice.Look{Product: brand.Product, Accent: brand.Accent, Contact: brand.ContactEmail, Pay: seller.Pay}, err
+	looks := map[string]invoice.Look{}
+	for _, d := range docs {
+		seller, err := setup.seller(d.Entity)
+		if err != nil {
+			return nil, err
+		}
+		looks[d.Entity] = invoice.Look{Product: brand.Product, Accent: brand.Accent, Contact: brand.ContactEmail, Pay: seller.Pay}
+	}
+	return looks, nil
 }
 
-// keepFile writes the document as it is sent: first the file, under the hash of its
-// content, then the row that names it.
-func (c *Cycle) keepFile(ctx context.Context, tx *store.Tx, d invoice.Document, look invoice.Look) error {
-	var pdf bytes.Buffer
-	if err := invoice.PDF(&pdf, d, look, c.names); err != nil {
+// keepFiles writes documents as they are sent: first the files, under the hash of their
+// content, then the rows that name them.
+func (c *Cycle) keepFiles(ctx context.Context, tx *store.Tx, docs []invoice.Document, looks map[string]invoice.Look) error {
+	rows := make([]sqlc.AddFileParams, len(docs))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.workers)
+	for i, d := range docs {
+		g.Go(func() error {
+			var pdf bytes.Buffer
+			if err := invoice.PDF(&pdf, d, looks[d.Entity], c.names); err != nil {
+				return err
+			}
+			sum := sha256.Sum256(pdf.Bytes())
+			hash := hex.EncodeToString(sum[:])
+			rows[i] = sqlc.AddFileParams{Document: string(d.ID), Sha256: hash, Size: int64(pdf.Len()), KeptAt: store.Micros(c.now())}
+			return c.files.Put(gctx, hash, pdf.Bytes())
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(pdf.Bytes())
-	hash := hex.EncodeToString(sum[:])
-	if err := c.files.Put(ctx, hash, pdf.Bytes()); err != nil {
-		return err
+	for _, row := range rows {
+		if err := sqlc.New(tx).AddFile(ctx, row); err != nil {
+			return err
+		}
 	}
-	return sqlc.New(tx).AddFile(ctx, sqlc.AddFileParams{Document: string(d.ID), Sha256: hash, Size: int64(pdf.Len()), KeptAt: store.Micros(c.now())})
+	return nil
 }
 
 // PDF gives the file of an issued document as it was made when it was issued. Who may
@@ -281,6 +345,14 @@ func (c *Cycle) TakeBack(ctx context.Context, a account.Actor, id invoice.ID, re
 	if err != nil {
 		return invoice.Document{}, err
 	}
+	d, err := c.book.Document(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	looks, err := c.looks(ctx, setup, []invoice.Document{d}) // the credit note is of the same seller
+	if err != nil {
+		return d, err
+	}
 	var note invoice.Document
 	err = c.db.Tx(ctx, func(tx *store.Tx) error {
 		if note, err = c.book.TakeBack(ctx, tx, id, a.ID(), reason, usage.DayOf(c.now())); err != nil {
@@ -289,11 +361,7 @@ func (c *Cycle) TakeBack(ctx context.Context, a account.Actor, id invoice.ID, re
 		if err := c.postDocument(ctx, tx, note); err != nil {
 			return err
 		}
-		look, err := c.look(ctx, setup, note.Entity)
-		if err != nil {
-			return err
-		}
-		if err := c.keepFile(ctx, tx, note, look); err != nil {
+		if err := c.keepFiles(ctx, tx, []invoice.Document{note}, looks); err != nil {
 			return err
 		}
 		if err := sqlc.New(tx).ChargeTakenBack(ctx, note.Account); err != nil {
