@@ -99,6 +99,7 @@ func New(p Parts) *Server {
 	s.routeSettings()
 	s.routePartner()
 	s.routeBilling()
+	s.routeBillingFiles()
 	s.routeRecord()
 	s.mux.HandleFunc("/", s.nowhere)
 	s.top = s.edge(s.bearer(s.once(s.mux)))

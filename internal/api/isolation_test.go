@@ -337,6 +337,11 @@ var cells = map[string]cell{
 	"assign-suspense": {path: to("/billing/assignments"), org: "partner", body: in(map[string]any{
 		"tenant": "0f7c9a4e-1111-4222-8333-444455556666", "account": "CTSO", "from": "2025-01-01", "to": "2025-01-31", "why": "Found",
 	})},
+	"get-focus":          {path: to("/accounts/CTSO/focus/2025-01")},
+	"export-documents":   {path: to("/billing/months/2025-01/documents.jsonl"), org: "partner"},
+	"export-journal":     {path: to("/billing/months/2025-01/journal.jsonl"), org: "partner"},
+	"get-accounting":     {path: to("/billing/accounting"), org: "partner"},
+	"set-accounting":     {path: to("/billing/accounting"), org: "partner", body: in(map[string]any{"url": ""})},
 	"carry-suspense":     {path: to("/billing/invoices/G000000001/carry"), org: "partner", body: in(map[string]any{"why": "Small"}), want: map[string]int{"owner": 404, "finance": 404}, why: "There is no such invoice."},
 	"sweep":              {path: to("/sweep"), org: "partner"},
 	"get-sweep":          {path: to("/sweep"), org: "partner"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"causeway/internal/account"
@@ -12,6 +13,7 @@ import (
 	"causeway/internal/ledger"
 	"causeway/internal/partner"
 	"causeway/internal/price"
+	"causeway/internal/seal"
 	"causeway/internal/store"
 	"causeway/internal/support"
 	"causeway/internal/usage"
@@ -27,6 +29,8 @@ const (
 	JobIssue     = "billing-issue"     // key: month that is closed. What staff approved
 	JobReconcile = "billing-reconcile" // key: Microsoft's invoice. From the last estimate to it
 	JobDaily     = "billing-daily"     // drafts of the running month, once a day
+
+	JobAccounting = "accounting" // what was issued and posted, told to the partner's accounting
 )
 
 // Parts are what the cycle is made of.
@@ -49,6 +53,9 @@ type Parts struct {
 	Names invoice.Names
 	// Portal is the address that mail leads to.
 	Portal string
+
+	// Ring seals the secret of the webhook to accounting; nil = none can be set.
+	Ring *seal.Ring
 }
 
 // Cycle takes Microsoft's exports to issued documents and a closed month.
@@ -70,6 +77,8 @@ type Cycle struct {
 	workers  int
 	names    invoice.Names
 	portal   string
+	ring     *seal.Ring
+	outside  *http.Client // to accounting
 }
 
 // New makes the cycle, and names its handlers to the queue where there is a lake: a
@@ -77,7 +86,7 @@ type Cycle struct {
 func New(p Parts) *Cycle {
 	c := &Cycle{
 		db: p.DB, now: p.Now, log: p.Log, jobs: p.Jobs, people: p.People, settings: p.Settings, mail: p.Mail, prices: p.Prices, journal: p.Journal,
-		lake: p.Lake, raw: p.Raw, files: p.Files, months: NewMonths(p.DB), workers: max(p.Workers, 1), names: p.Names, portal: p.Portal,
+		lake: p.Lake, raw: p.Raw, files: p.Files, months: NewMonths(p.DB), workers: max(p.Workers, 1), names: p.Names, portal: p.Portal, ring: p.Ring, outside: accountingClient(),
 	}
 	if c.names == nil {
 		c.names = func(entitlement string) string { return entitlement }
@@ -87,7 +96,7 @@ func New(p Parts) *Cycle {
 		return c
 	}
 	for kind, do := range map[string]func(context.Context, job.Job) error{
-		JobLoad: c.doLoad, JobRate: c.doRate, JobVendor: c.doVendor, JobDraft: c.doDraft, JobIssue: c.doIssue, JobReconcile: c.doReconcile, JobDaily: c.doDaily,
+		JobLoad: c.doLoad, JobRate: c.doRate, JobVendor: c.doVendor, JobDraft: c.doDraft, JobIssue: c.doIssue, JobReconcile: c.doReconcile, JobDaily: c.doDaily, JobAccounting: c.doAccounting,
 	} {
 		p.Jobs.Handle(kind, do)
 	}

@@ -116,7 +116,7 @@ func (b *books) build() {
 	b.journal, b.prices = ledger.New(b.db, now), price.New(b.db, now)
 	b.Cycle = billing.New(billing.Parts{
 		DB: b.db, Now: now, Log: log, Jobs: b.jobs, People: b.people, Settings: partner.New(b.db, now, partner.WithBrand(partner.SeedBrand())), Prices: b.prices,
-		Journal: b.journal, Lake: b.lake, Raw: b.raw, Files: billing.Folder(filepath.Join(b.dir, "documents")), Workers: b.workers,
+		Journal: b.journal, Lake: b.lake, Raw: b.raw, Files: billing.Folder(filepath.Join(b.dir, "documents")), Workers: b.workers, Ring: b.ring,
 	})
 	b.fetch = billing.NewFetcher(billing.FetchParts{
 		DB: b.db, Now: now, Log: log, Jobs: b.jobs, Graph: graph.New(pipe), Partner: partnercenter.New(pipe), Raw: b.raw,

@@ -241,7 +241,10 @@ func (c *Cycle) postDocument(ctx context.Context, tx *store.Tx, d invoice.Docume
 	if err != nil {
 		return err
 	}
-	return c.journal.Post(ctx, tx, e)
+	if err := c.post(ctx, tx, e); err != nil {
+		return err
+	}
+	return c.tell(ctx, tx, eventDocument+string(d.ID))
 }
 
 // looks are those of the documents' sellers.

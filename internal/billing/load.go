@@ -152,6 +152,11 @@ func (c *Cycle) sourcesOf(ctx context.Context, on store.DBTX, m usage.Month) (so
 	if err != nil {
 		return sources{}, fmt.Errorf("snapshots of %s: %w", m, err)
 	}
+	return sourcesIn(rows, m), nil
+}
+
+// sourcesIn chooses among the snapshots that have usage of a month.
+func sourcesIn(rows []sqlc.BillingSnapshot, m usage.Month) sources {
 	s := sources{billed: map[money.Currency]bool{}}
 	both := map[money.Currency]map[usage.Feed]bool{}
 	for _, r := range rows {
@@ -178,5 +183,5 @@ func (c *Cycle) sourcesOf(ctx context.Context, on store.DBTX, m usage.Month) (so
 			s.invoiced = append(s.invoiced, r.ID)
 		}
 	}
-	return s, nil
+	return s
 }

@@ -160,5 +160,51 @@ INSERT INTO billing_file (document, sha256, size, kept_at) VALUES (@document, @s
 -- name: GetFile :one
 SELECT * FROM billing_file WHERE document = @document;
 
+-- name: NumberedOfMonth :many
+SELECT id FROM invoice_document WHERE account = @account AND period = @period AND seq > 0 ORDER BY entity, seq;
+
+-- name: SnapshotsAt :many
+SELECT * FROM billing_snapshot
+WHERE loaded_at <= @at AND (replaced_at = 0 OR replaced_at > @at) AND ((first_day <= @last_day AND last_day >= @first_day AND first_day <> '') OR month = @month)
+ORDER BY month, currency, feed, invoice, id;
+
+-- name: SnapshotInPlace :one
+SELECT id FROM billing_snapshot
+WHERE partner = @partner AND feed = @feed AND invoice = @invoice AND month = @month AND currency = @currency AND dropped_at = 0
+ORDER BY fetched_at DESC, id DESC LIMIT 1;
+
+-- name: IssuedBetween :many
+SELECT id, kind, entity, seq, body FROM invoice_document WHERE seq > 0 AND issued_at >= @first AND issued_at < @until AND (entity > @after_entity OR (entity = @after_entity AND seq > @after_seq))
+ORDER BY entity, seq LIMIT @batch;
+
+-- name: DocumentBody :one
+SELECT kind, body FROM invoice_document WHERE id = @id AND seq > 0;
+
+-- name: AccountingHook :one
+SELECT * FROM accounting_hook WHERE id = 'hook';
+
+-- name: SaveAccountingHook :exec
+INSERT INTO accounting_hook (id, url, secret, changed_at, changed_by) VALUES ('hook', @url, @secret, @changed_at, @changed_by)
+ON CONFLICT (id) DO UPDATE SET url = excluded.url, secret = excluded.secret, changed_at = excluded.changed_at, changed_by = excluded.changed_by;
+
+-- name: AddAccountingEvent :exec
+INSERT INTO accounting_event (id, made_at, due_at, attempts, answer, delivered_at) VALUES (@id, @made_at, @made_at, 0, '', 0)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: DueAccountingEvents :many
+SELECT * FROM accounting_event WHERE delivered_at = 0 AND due_at <= @now ORDER BY made_at, id LIMIT @batch;
+
+-- name: NextAccountingEvent :one
+SELECT CAST(COALESCE(MIN(due_at), 0) AS BIGINT) AS due FROM accounting_event WHERE delivered_at = 0;
+
+-- name: AccountingDelivered :exec
+UPDATE accounting_event SET delivered_at = @now, attempts = attempts + 1, answer = @answer WHERE id = @id AND delivered_at = 0;
+
+-- name: AccountingFailed :exec
+UPDATE accounting_event SET attempts = attempts + 1, answer = @answer, due_at = @due_at WHERE id = @id AND delivered_at = 0;
+
+-- name: OpenAccountingEvents :many
+SELECT * FROM accounting_event WHERE delivered_at = 0 ORDER BY made_at, id LIMIT @batch;
+
 -- name: CountDocuments :many
 SELECT status, COUNT(*) AS many, CAST(SUM(CASE WHEN seq > 0 THEN 1 ELSE 0 END) AS BIGINT) AS numbered FROM invoice_document WHERE period = @period GROUP BY status ORDER BY status;

@@ -234,7 +234,7 @@ func (c *Cycle) keepStatement(ctx context.Context, tx *store.Tx, v *vendorData, 
 			return err
 		}
 		if posted == "" || len(e.Postings) > 0 {
-			if err := c.journal.Post(ctx, tx, e); err != nil {
+			if err := c.post(ctx, tx, e); err != nil {
 				return err
 			}
 			if posted != "" {

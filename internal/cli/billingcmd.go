@@ -22,6 +22,10 @@ type billingCmd struct {
 	Suspense  billingSuspenseCmd  `cmd:"" help:"What of a month belongs to nobody."`
 	Assign    billingAssignCmd    `cmd:"" help:"Say who pays for what belongs to nobody."`
 	Carry     billingCarryCmd     `cmd:"" help:"Let a month be closed although a part of Microsoft's invoice belongs to nobody."`
+
+	Focus      billingFocusCmd      `cmd:"" help:"Write what an account gets for a month, in FOCUS 1.2."`
+	Export     billingExportCmd     `cmd:"" help:"Write the documents and the ledger entries of a month for accounting."`
+	Accounting billingAccountingCmd `cmd:"" help:"Where accounting is told of documents and entries, and what it was not told yet."`
 }
 
 // ofMonth names a month of service at a server.

@@ -71,6 +71,32 @@ func (c *client) post(ctx context.Context, path string, in, out any) error {
 	return c.call(ctx, http.MethodPost, path, in, out)
 }
 
+func (c *client) put(ctx context.Context, path string, in, out any) error {
+	return c.call(ctx, http.MethodPut, path, in, out)
+}
+
+// download reads a file of any size, which is there whole or not at all.
+func (c *client) download(ctx context.Context, path, file string) error {
+	return c.call(ctx, http.MethodGet, path, nil, fileName(file))
+}
+
+type fileName string
+
+func (f fileName) write(from io.Reader) error {
+	out, err := os.CreateTemp(filepath.Dir(string(f)), ".causeway-*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, from)
+	if err = errors.Join(err, out.Close()); err == nil {
+		err = os.Rename(out.Name(), string(f))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", string(f), err), os.Remove(out.Name()))
+	}
+	return nil
+}
+
 // call asks the server. A write whose answer is lost is sent again with the same
 // key: the server does it once. "Not yet" (503) is asked again as well.
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
@@ -147,6 +173,9 @@ func (c *client) once(ctx context.Context, method, path, key string, body []byte
 		return fmt.Errorf("the server at %s does not answer: %w", c.server, errors.Unwrap(err))
 	}
 	defer func() { _ = res.Body.Close() }()
+	if name, ok := out.(fileName); ok && res.StatusCode < 300 {
+		return name.write(res.Body)
+	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
 		return fmt.Errorf("the answer broke off: %w", err)

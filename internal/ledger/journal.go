@@ -118,6 +118,30 @@ func (j *Journal) Entry(ctx context.Context, key string) (Entry, error) {
 	return read(ctx, sqlc.New(j.db.Read()), key)
 }
 
+// EachOf gives every entry that counts for a month, by key.
+func (j *Journal) EachOf(ctx context.Context, m usage.Month, each func(Entry) error) error {
+	q, after := sqlc.New(j.db.Read()), ""
+	for {
+		rows, err := q.Entries(ctx, sqlc.EntriesParams{After: after, Batch: batch, Period: sql.NullString{String: string(m), Valid: true}})
+		if err != nil {
+			return fmt.Errorf("entries of %s: %w", m, err)
+		}
+		for _, r := range rows {
+			e, err := read(ctx, q, r.Key)
+			if err != nil {
+				return err
+			}
+			if err := each(e); err != nil {
+				return err
+			}
+			after = r.Key
+		}
+		if len(rows) < batch {
+			return nil
+		}
+	}
+}
+
 func read(ctx context.Context, q *sqlc.Queries, key string) (Entry, error) {
 	row, err := q.GetEntry(ctx, key)
 	if err != nil {

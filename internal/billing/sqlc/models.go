@@ -4,6 +4,23 @@
 
 package sqlc
 
+type AccountingEvent struct {
+	ID          string
+	MadeAt      int64
+	DueAt       int64
+	Attempts    int64
+	Answer      string
+	DeliveredAt int64
+}
+
+type AccountingHook struct {
+	ID        string
+	Url       string
+	Secret    string
+	ChangedAt int64
+	ChangedBy string
+}
+
 type BillingAssignment struct {
 	ID          string
 	Tenant      string

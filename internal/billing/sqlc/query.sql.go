@@ -9,6 +9,53 @@ import (
 	"context"
 )
 
+const accountingDelivered = `-- name: AccountingDelivered :exec
+UPDATE accounting_event SET delivered_at = $1, attempts = attempts + 1, answer = $2 WHERE id = $3 AND delivered_at = 0
+`
+
+type AccountingDeliveredParams struct {
+	Now    int64
+	Answer string
+	ID     string
+}
+
+func (q *Queries) AccountingDelivered(ctx context.Context, arg AccountingDeliveredParams) error {
+	_, err := q.db.ExecContext(ctx, accountingDelivered, arg.Now, arg.Answer, arg.ID)
+	return err
+}
+
+const accountingFailed = `-- name: AccountingFailed :exec
+UPDATE accounting_event SET attempts = attempts + 1, answer = $1, due_at = $2 WHERE id = $3 AND delivered_at = 0
+`
+
+type AccountingFailedParams struct {
+	Answer string
+	DueAt  int64
+	ID     string
+}
+
+func (q *Queries) AccountingFailed(ctx context.Context, arg AccountingFailedParams) error {
+	_, err := q.db.ExecContext(ctx, accountingFailed, arg.Answer, arg.DueAt, arg.ID)
+	return err
+}
+
+const accountingHook = `-- name: AccountingHook :one
+SELECT id, url, secret, changed_at, changed_by FROM accounting_hook WHERE id = 'hook'
+`
+
+func (q *Queries) AccountingHook(ctx context.Context) (AccountingHook, error) {
+	row := q.db.QueryRowContext(ctx, accountingHook)
+	var i AccountingHook
+	err := row.Scan(
+		&i.ID,
+		&i.Url,
+		&i.Secret,
+		&i.ChangedAt,
+		&i.ChangedBy,
+	)
+	return i, err
+}
+
 const accountsCharged = `-- name: AccountsCharged :many
 SELECT account, currency, billed, trouble FROM billing_charge WHERE month = $1 AND account <> '' ORDER BY account
 `
@@ -105,6 +152,21 @@ func (q *Queries) AccountsWithDocuments(ctx context.Context, month string) ([]st
 		return nil, err
 	}
 	return items, nil
+}
+
+const addAccountingEvent = `-- name: AddAccountingEvent :exec
+INSERT INTO accounting_event (id, made_at, due_at, attempts, answer, delivered_at) VALUES ($1, $2, $2, 0, '', 0)
+ON CONFLICT (id) DO NOTHING
+`
+
+type AddAccountingEventParams struct {
+	ID     string
+	MadeAt int64
+}
+
+func (q *Queries) AddAccountingEvent(ctx context.Context, arg AddAccountingEventParams) error {
+	_, err := q.db.ExecContext(ctx, addAccountingEvent, arg.ID, arg.MadeAt)
+	return err
 }
 
 const addAssignment = `-- name: AddAssignment :exec
@@ -515,6 +577,22 @@ func (q *Queries) DifferencesOf(ctx context.Context, invoice string) ([]BillingD
 	return items, nil
 }
 
+const documentBody = `-- name: DocumentBody :one
+SELECT kind, body FROM invoice_document WHERE id = $1 AND seq > 0
+`
+
+type DocumentBodyRow struct {
+	Kind string
+	Body string
+}
+
+func (q *Queries) DocumentBody(ctx context.Context, id string) (DocumentBodyRow, error) {
+	row := q.db.QueryRowContext(ctx, documentBody, id)
+	var i DocumentBodyRow
+	err := row.Scan(&i.Kind, &i.Body)
+	return i, err
+}
+
 const documentKeys = `-- name: DocumentKeys :many
 SELECT id, key, status FROM invoice_document WHERE account = $1 AND period = $2 ORDER BY created_at, id
 `
@@ -592,6 +670,45 @@ type DropSnapshotParams struct {
 func (q *Queries) DropSnapshot(ctx context.Context, arg DropSnapshotParams) error {
 	_, err := q.db.ExecContext(ctx, dropSnapshot, arg.Now, arg.ID)
 	return err
+}
+
+const dueAccountingEvents = `-- name: DueAccountingEvents :many
+SELECT id, made_at, due_at, attempts, answer, delivered_at FROM accounting_event WHERE delivered_at = 0 AND due_at <= $1 ORDER BY made_at, id LIMIT $2
+`
+
+type DueAccountingEventsParams struct {
+	Now   int64
+	Batch int32
+}
+
+func (q *Queries) DueAccountingEvents(ctx context.Context, arg DueAccountingEventsParams) ([]AccountingEvent, error) {
+	rows, err := q.db.QueryContext(ctx, dueAccountingEvents, arg.Now, arg.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AccountingEvent
+	for rows.Next() {
+		var i AccountingEvent
+		if err := rows.Scan(
+			&i.ID,
+			&i.MadeAt,
+			&i.DueAt,
+			&i.Attempts,
+			&i.Answer,
+			&i.DeliveredAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const earlierDrafts = `-- name: EarlierDrafts :many
@@ -735,6 +852,62 @@ func (q *Queries) GetRated(ctx context.Context, month string) (BillingRated, err
 		&i.RatedAt,
 	)
 	return i, err
+}
+
+const issuedBetween = `-- name: IssuedBetween :many
+SELECT id, kind, entity, seq, body FROM invoice_document WHERE seq > 0 AND issued_at >= $1 AND issued_at < $2 AND (entity > $3 OR (entity = $3 AND seq > $4))
+ORDER BY entity, seq LIMIT $5
+`
+
+type IssuedBetweenParams struct {
+	First       int64
+	Until       int64
+	AfterEntity string
+	AfterSeq    int64
+	Batch       int32
+}
+
+type IssuedBetweenRow struct {
+	ID     string
+	Kind   string
+	Entity string
+	Seq    int64
+	Body   string
+}
+
+func (q *Queries) IssuedBetween(ctx context.Context, arg IssuedBetweenParams) ([]IssuedBetweenRow, error) {
+	rows, err := q.db.QueryContext(ctx, issuedBetween,
+		arg.First,
+		arg.Until,
+		arg.AfterEntity,
+		arg.AfterSeq,
+		arg.Batch,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []IssuedBetweenRow
+	for rows.Next() {
+		var i IssuedBetweenRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Entity,
+			&i.Seq,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lastEstimate = `-- name: LastEstimate :one
@@ -954,6 +1127,49 @@ func (q *Queries) NewestSnapshot(ctx context.Context, arg NewestSnapshotParams) 
 	return i, err
 }
 
+const nextAccountingEvent = `-- name: NextAccountingEvent :one
+SELECT CAST(COALESCE(MIN(due_at), 0) AS BIGINT) AS due FROM accounting_event WHERE delivered_at = 0
+`
+
+func (q *Queries) NextAccountingEvent(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextAccountingEvent)
+	var due int64
+	err := row.Scan(&due)
+	return due, err
+}
+
+const numberedOfMonth = `-- name: NumberedOfMonth :many
+SELECT id FROM invoice_document WHERE account = $1 AND period = $2 AND seq > 0 ORDER BY entity, seq
+`
+
+type NumberedOfMonthParams struct {
+	Account string
+	Period  string
+}
+
+func (q *Queries) NumberedOfMonth(ctx context.Context, arg NumberedOfMonthParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, numberedOfMonth, arg.Account, arg.Period)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const oldSnapshots = `-- name: OldSnapshots :many
 SELECT id, partner, feed, invoice, month, currency, fetched_at, first_day, last_day, body, loaded_at, replaced_at, dropped_at FROM billing_snapshot WHERE replaced_at > 0 AND replaced_at < $1 AND dropped_at = 0 ORDER BY fetched_at LIMIT 100
 `
@@ -981,6 +1197,40 @@ func (q *Queries) OldSnapshots(ctx context.Context, before int64) ([]BillingSnap
 			&i.LoadedAt,
 			&i.ReplacedAt,
 			&i.DroppedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openAccountingEvents = `-- name: OpenAccountingEvents :many
+SELECT id, made_at, due_at, attempts, answer, delivered_at FROM accounting_event WHERE delivered_at = 0 ORDER BY made_at, id LIMIT $1
+`
+
+func (q *Queries) OpenAccountingEvents(ctx context.Context, batch int32) ([]AccountingEvent, error) {
+	rows, err := q.db.QueryContext(ctx, openAccountingEvents, batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AccountingEvent
+	for rows.Next() {
+		var i AccountingEvent
+		if err := rows.Scan(
+			&i.ID,
+			&i.MadeAt,
+			&i.DueAt,
+			&i.Attempts,
+			&i.Answer,
+			&i.DeliveredAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1088,6 +1338,28 @@ type ReplaceSnapshotParams struct {
 
 func (q *Queries) ReplaceSnapshot(ctx context.Context, arg ReplaceSnapshotParams) error {
 	_, err := q.db.ExecContext(ctx, replaceSnapshot, arg.Now, arg.ID)
+	return err
+}
+
+const saveAccountingHook = `-- name: SaveAccountingHook :exec
+INSERT INTO accounting_hook (id, url, secret, changed_at, changed_by) VALUES ('hook', $1, $2, $3, $4)
+ON CONFLICT (id) DO UPDATE SET url = excluded.url, secret = excluded.secret, changed_at = excluded.changed_at, changed_by = excluded.changed_by
+`
+
+type SaveAccountingHookParams struct {
+	Url       string
+	Secret    string
+	ChangedAt int64
+	ChangedBy string
+}
+
+func (q *Queries) SaveAccountingHook(ctx context.Context, arg SaveAccountingHookParams) error {
+	_, err := q.db.ExecContext(ctx, saveAccountingHook,
+		arg.Url,
+		arg.Secret,
+		arg.ChangedAt,
+		arg.ChangedBy,
+	)
 	return err
 }
 
@@ -1240,6 +1512,88 @@ func (q *Queries) SaveUndrafted(ctx context.Context, arg SaveUndraftedParams) er
 		arg.Since,
 	)
 	return err
+}
+
+const snapshotInPlace = `-- name: SnapshotInPlace :one
+SELECT id FROM billing_snapshot
+WHERE partner = $1 AND feed = $2 AND invoice = $3 AND month = $4 AND currency = $5 AND dropped_at = 0
+ORDER BY fetched_at DESC, id DESC LIMIT 1
+`
+
+type SnapshotInPlaceParams struct {
+	Partner  string
+	Feed     string
+	Invoice  string
+	Month    string
+	Currency string
+}
+
+func (q *Queries) SnapshotInPlace(ctx context.Context, arg SnapshotInPlaceParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, snapshotInPlace,
+		arg.Partner,
+		arg.Feed,
+		arg.Invoice,
+		arg.Month,
+		arg.Currency,
+	)
+	var id string
+	err := row.Scan(&id)
+	return id, err
+}
+
+const snapshotsAt = `-- name: SnapshotsAt :many
+SELECT id, partner, feed, invoice, month, currency, fetched_at, first_day, last_day, body, loaded_at, replaced_at, dropped_at FROM billing_snapshot
+WHERE loaded_at <= $1 AND (replaced_at = 0 OR replaced_at > $1) AND ((first_day <= $2 AND last_day >= $3 AND first_day <> '') OR month = $4)
+ORDER BY month, currency, feed, invoice, id
+`
+
+type SnapshotsAtParams struct {
+	At       int64
+	LastDay  string
+	FirstDay string
+	Month    string
+}
+
+func (q *Queries) SnapshotsAt(ctx context.Context, arg SnapshotsAtParams) ([]BillingSnapshot, error) {
+	rows, err := q.db.QueryContext(ctx, snapshotsAt,
+		arg.At,
+		arg.LastDay,
+		arg.FirstDay,
+		arg.Month,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BillingSnapshot
+	for rows.Next() {
+		var i BillingSnapshot
+		if err := rows.Scan(
+			&i.ID,
+			&i.Partner,
+			&i.Feed,
+			&i.Invoice,
+			&i.Month,
+			&i.Currency,
+			&i.FetchedAt,
+			&i.FirstDay,
+			&i.LastDay,
+			&i.Body,
+			&i.LoadedAt,
+			&i.ReplacedAt,
+			&i.DroppedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const snapshotsOfDays = `-- name: SnapshotsOfDays :many

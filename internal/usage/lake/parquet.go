@@ -32,6 +32,7 @@ const (
 	asUTF8        = 0
 	asDecimal     = 5
 	asDate        = 6
+	asMicros      = 10
 	plain         = 0
 	rle           = 3
 	rleDictionary = 8
