@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // gone stands where a secret was.
@@ -105,13 +106,22 @@ func (r *redactor) text(s string) string {
 			s = strings.ReplaceAll(s, q, gone)
 		}
 	}
-	s = secretMember.ReplaceAllStringFunc(s, func(m string) string {
-		at := secretMember.FindStringSubmatch(m)
-		quote := at[1][:strings.Index(at[1], `"`)+1] // as many backslashes as the name has
-		return at[1] + quote + gone + quote
-	})
-	s = webToken.ReplaceAllString(s, gone)
-	s = signature.ReplaceAllString(s, "${1}"+gone)
+	if mayHold(s, secretNames...) {
+		s = secretMember.ReplaceAllStringFunc(s, func(m string) string {
+			at := secretMember.FindStringSubmatch(m)
+			quote := at[1][:strings.Index(at[1], `"`)+1] // as many backslashes as the name has
+			return at[1] + quote + gone + quote
+		})
+	}
+	if strings.Contains(s, "eyJ") {
+		s = webToken.ReplaceAllString(s, gone)
+	}
+	if mayHold(s, "sig=", "code=", "token=", "secret=") {
+		s = signature.ReplaceAllString(s, "${1}"+gone)
+	}
+	if !mayHold(s, "bearer") {
+		return s
+	}
 	return bearer.ReplaceAllStringFunc(s, func(m string) string {
 		kind := bearer.FindStringSubmatch(m)[1]
 		if parameter.MatchString(m[len(kind):]) {
@@ -119,6 +129,19 @@ func (r *redactor) text(s string) string {
 		}
 		return kind + gone
 	})
+}
+
+// mayHold tells whether any of the words can be in s, whatever their case: a long list
+// without any is not worth the expressions. Where letters beyond ASCII may fold to
+// one of a word's, the expressions have to look.
+func mayHold(s string, words ...string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return true
+		}
+	}
+	s = strings.ToLower(s)
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, strings.ToLower(w)) })
 }
 
 // strconvJSON is s as it stands between the quotes of a JSON string.
