@@ -323,10 +323,17 @@ func (q *Queue) next(ctx, run, work context.Context, j Job, err error, log *slog
 		log.Debug("job done")
 		return func() error {
 			return q.db.Tx(ctx, func(tx *store.Tx) error {
-				if err := q.Finish(ctx, tx, j); !errors.Is(err, ErrFenced) {
+				s := sqlc.New(tx)
+				n, err := s.EndJob(ctx, sqlc.EndJobParams{ID: j.ID, Fence: j.Fence, Now: done(q.now())})
+				if err != nil || n > 0 {
 					return err
 				}
-				return nil // the handler finished it in its own transaction
+				// Somebody asked for it while it ran, and it may have looked before that. If not
+				// even this finds it, the handler finished it in its own transaction.
+				if n, err = s.AgainJob(ctx, sqlc.AgainJobParams{ID: j.ID, Fence: j.Fence}); n > 0 {
+					tx.After(q.Poke)
+				}
+				return err
 			})
 		}
 	case errors.Is(err, ErrStopping), run.Err() != nil && errors.Is(context.Cause(work), ErrStopping):

@@ -191,6 +191,29 @@ func TestAWakeDuringTheWorkIsNotLost(t *testing.T) {
 	})
 }
 
+// Work that ends well has perhaps not seen what it was asked for while it ran.
+func TestWorkAskedForWhileItRunsIsDoneAgain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		q := queue(db, "a", newClock())
+		runs := 0
+		q.Handle("work", func(context.Context, job.Job) error {
+			if runs++; runs == 1 {
+				add(t, db, q, "1")
+			}
+			return nil
+		})
+		add(t, db, q, "1")
+		for once(t, q) {
+		}
+		if runs != 2 {
+			t.Errorf("it ran %d times, want 2", runs)
+		}
+		if n := open(t, q); n != 0 {
+			t.Errorf("%d jobs are open", n)
+		}
+	})
+}
+
 func TestARestartTakesItsOwnLeasesAtOnce(t *testing.T) {
 	db := storetest.SQLite(t)
 	c := newClock()

@@ -16,6 +16,12 @@ UPDATE job SET leased_until = @lease WHERE id = @id AND fence = @fence AND done_
 -- name: FinishJob :execrows
 UPDATE job SET done_at = @now, leased_until = 0 WHERE id = @id AND fence = @fence AND done_at IS NULL;
 
+-- name: EndJob :execrows
+UPDATE job SET done_at = @now, leased_until = 0 WHERE id = @id AND fence = @fence AND done_at IS NULL AND wake_at = 0;
+
+-- name: AgainJob :execrows
+UPDATE job SET due_at = wake_at, wake_at = 0, leased_until = 0, attempt = 0, last_error = '' WHERE id = @id AND fence = @fence AND done_at IS NULL;
+
 -- name: LaterJob :execrows
 UPDATE job SET due_at = CASE WHEN wake_at > 0 AND wake_at < @due_at THEN wake_at ELSE @due_at END, wake_at = 0,
     leased_until = 0, attempt = @attempt, last_error = @last_error

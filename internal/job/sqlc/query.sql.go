@@ -37,6 +37,23 @@ func (q *Queries) AddJob(ctx context.Context, arg AddJobParams) error {
 	return err
 }
 
+const againJob = `-- name: AgainJob :execrows
+UPDATE job SET due_at = wake_at, wake_at = 0, leased_until = 0, attempt = 0, last_error = '' WHERE id = $1 AND fence = $2 AND done_at IS NULL
+`
+
+type AgainJobParams struct {
+	ID    string
+	Fence int64
+}
+
+func (q *Queries) AgainJob(ctx context.Context, arg AgainJobParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, againJob, arg.ID, arg.Fence)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const claimJobs = `-- name: ClaimJobs :many
 UPDATE job SET leased_until = $1, fence = fence + 1, attempt = attempt + 1, worker = $2, wake_at = 0
 WHERE id IN (SELECT j.id FROM job j WHERE j.done_at IS NULL AND j.due_at <= $3 AND j.leased_until <= $3
@@ -108,6 +125,24 @@ type DropJobParams struct {
 
 func (q *Queries) DropJob(ctx context.Context, arg DropJobParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, dropJob, arg.Now, arg.Kind, arg.Key)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const endJob = `-- name: EndJob :execrows
+UPDATE job SET done_at = $1, leased_until = 0 WHERE id = $2 AND fence = $3 AND done_at IS NULL AND wake_at = 0
+`
+
+type EndJobParams struct {
+	Now   sql.NullInt64
+	ID    string
+	Fence int64
+}
+
+func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, endJob, arg.Now, arg.ID, arg.Fence)
 	if err != nil {
 		return 0, err
 	}
