@@ -83,7 +83,7 @@ func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int) (
 		return nil, "", err
 	}
 	return c.lake.Records(ctx, usage.RecordQuery{
-		Snapshots: src.rated, Owners: owners, Account: s.Account, Entitlement: s.Entitlement, Day: s.Day, Category: s.Category, Region: s.Region, After: after, Limit: limit,
+		Snapshots: src.rated, Owners: owners, Account: s.Account, Entitlement: s.Entitlement, Month: s.Month, Day: s.Day, Category: s.Category, Region: s.Region, After: after, Limit: limit,
 	})
 }
 

@@ -133,6 +133,7 @@ type RecordQuery struct {
 	Owners      []Owner // with Account: only what they own
 	Account     string
 	Entitlement string // "" = any
+	Month       Month  // of the service, "" = any: an invoice has late usage of the month before
 	Day         Day    // "" = any
 	Category    string // MeterCategory, "" = any
 	Region      string

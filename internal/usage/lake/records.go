@@ -117,6 +117,12 @@ func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int,
 		}
 		where = append(where, "day = DATE "+quote(string(q.Day)))
 	}
+	if q.Month != "" {
+		if err := q.Month.Check(); err != nil {
+			return nil, err
+		}
+		where = append(where, fmt.Sprintf("day BETWEEN DATE %s AND DATE %s", quote(string(q.Month.First())), quote(string(q.Month.Last()))))
+	}
 	if q.Entitlement != "" && t.key[partEntitlement] < 0 {
 		return nil, nil
 	}
