@@ -12,6 +12,7 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/invoice"
 	"causeway/internal/money"
+	"causeway/internal/provider"
 	"causeway/internal/usage"
 
 	"github.com/shopspring/decimal"
@@ -275,5 +276,18 @@ func (s *Server) subscriptionNames(ctx context.Context, alias account.Alias) (ma
 		}
 		names[x.Entitlement] = p.Name
 	}
-	return names, nil
+	for f := (provider.Filter{Account: alias, Limit: 200}); ; { // what its tenant's association pays for
+		list, next, err := s.Providers.List(ctx, account.System(), f)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range list {
+			if p.Subscription != "" && names[p.Subscription] == "" {
+				names[p.Subscription] = p.Name
+			}
+		}
+		if f.After = next; next == "" {
+			return names, nil
+		}
+	}
 }

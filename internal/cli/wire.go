@@ -187,6 +187,7 @@ func (a *App) billing(ctx context.Context) (err error) {
 	parts := billing.Parts{
 		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Jobs: a.Jobs, People: a.People, Settings: a.Settings, Mail: a.Mail, Prices: a.Prices, Journal: a.Journal,
 		Raw: a.Raw, Files: billing.Folder(filepath.Join(a.Config.dataFolder(), "documents")), Workers: runtime.GOMAXPROCS(0), Portal: a.Config.PublicURL, Ring: a.Ring,
+		Names: a.subscriptionName,
 	}
 	if a.Config.worker() {
 		if a.Lake, err = lake.Open(filepath.Join(a.Config.dataFolder(), "lake"), lake.Options{}); err != nil {
@@ -213,6 +214,16 @@ func (a *App) billing(ctx context.Context) (err error) {
 		a.Fetch.Handle(a.Jobs)
 	}
 	return nil
+}
+
+// subscriptionName is what the customer calls a subscription: its provider. What has
+// none is called by its id.
+func (a *App) subscriptionName(id string) string {
+	p, err := a.Providers.OfSubscription(context.Background(), id)
+	if err != nil {
+		return id
+	}
+	return p.Name
 }
 
 func (a *App) apiParts() api.Parts {

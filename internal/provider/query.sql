@@ -5,6 +5,9 @@ VALUES (@id, @org, @owner, @type, @mode, @name, @folded, @state, @note, @account
 -- name: GetProvider :one
 SELECT * FROM provider WHERE id = @id;
 
+-- name: ProviderOfSubscription :one
+SELECT * FROM provider WHERE subscription = @subscription AND subscription <> '';
+
 -- name: SaveProvider :execrows
 UPDATE provider SET type = @type, mode = @mode, name = @name, folded = @folded, state = @state, note = @note, account = @account, tenant = @tenant,
     tenant_id = @tenant_id, domain = @domain, subscription = @subscription, changed_at = @changed_at, changed_by = @changed_by, version = version + 1

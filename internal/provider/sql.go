@@ -110,6 +110,15 @@ func (v *Inventory) Find(ctx context.Context, id ID) (Provider, error) {
 	return from(row), nil
 }
 
+// OfSubscription gives the provider of an Azure subscription to the platform itself.
+func (v *Inventory) OfSubscription(ctx context.Context, id string) (Provider, error) {
+	row, err := sqlc.New(v.db.Read()).ProviderOfSubscription(ctx, id)
+	if err != nil {
+		return Provider{}, store.Found(err, "there is no provider of the subscription %s", id)
+	}
+	return from(row), nil
+}
+
 // Filter chooses providers to list; empty members do not filter.
 type Filter struct {
 	Org     account.OrgID // "" = all, for staff

@@ -70,7 +70,21 @@ func (s *Server) billOf(v *visit, alias account.Alias) (payer, error) {
 			p.names[x.Entitlement] = subscription{pr.Name, "/providers/" + string(pr.ID)}
 		}
 	}
-	return p, nil
+	// Most subscriptions have no association of their own: their tenant's says who pays.
+	for f := (provider.Filter{Account: alias, Limit: 200}); ; {
+		list, next, err := s.Providers.List(v.ctx(), account.System(), f)
+		if err != nil {
+			return p, err
+		}
+		for _, pr := range list {
+			if _, known := p.names[pr.Subscription]; pr.Subscription != "" && !known {
+				p.names[pr.Subscription] = subscription{pr.Name, "/providers/" + string(pr.ID)}
+			}
+		}
+		if f.After = next; next == "" {
+			return p, nil
+		}
+	}
 }
 
 // chosen is the account of ?account=, else the one that the organization's providers

@@ -641,6 +641,36 @@ func (q *Queries) OpenAssociation(ctx context.Context, arg OpenAssociationParams
 	return i, err
 }
 
+const providerOfSubscription = `-- name: ProviderOfSubscription :one
+SELECT id, org, owner, type, mode, name, folded, state, note, account, tenant, tenant_id, domain, subscription, created_at, changed_at, changed_by, version FROM provider WHERE subscription = $1 AND subscription <> ''
+`
+
+func (q *Queries) ProviderOfSubscription(ctx context.Context, subscription string) (Provider, error) {
+	row := q.db.QueryRowContext(ctx, providerOfSubscription, subscription)
+	var i Provider
+	err := row.Scan(
+		&i.ID,
+		&i.Org,
+		&i.Owner,
+		&i.Type,
+		&i.Mode,
+		&i.Name,
+		&i.Folded,
+		&i.State,
+		&i.Note,
+		&i.Account,
+		&i.Tenant,
+		&i.TenantID,
+		&i.Domain,
+		&i.Subscription,
+		&i.CreatedAt,
+		&i.ChangedAt,
+		&i.ChangedBy,
+		&i.Version,
+	)
+	return i, err
+}
+
 const providerVersion = `-- name: ProviderVersion :one
 SELECT version, state FROM provider WHERE id = $1
 `
