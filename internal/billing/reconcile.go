@@ -229,6 +229,10 @@ func MayClose(statements []Statement, accounts []AccountSide, differences []Diff
 		}
 	}
 	for _, a := range accounts {
+		if a.CostGap.Sign() > 0 && a.CostGap.Equal(a.Unclassified.Neg()) { // nothing is unclear: it waits for its bill
+			all = append(all, fault.Refusal{Field: "account " + a.Account, Code: "unbilled", Reason: fmt.Sprintf("%s that Microsoft charged for %s is on no document yet.", a.CostGap, a.Account), Remedy: "Issue its next bill."})
+			continue
+		}
 		if !a.Unclassified.IsZero() {
 			open("account "+a.Account, "%s of the lines of %s is not explained.", a.Unclassified, a.Account)
 		}

@@ -207,7 +207,7 @@ func (s *Server) overview(v *visit, m usage.Month, list []billing.AccountMonth) 
 		for _, o := range orders {
 			a := o.of(x)
 			c := ui.Cell{Text: coins(a)}
-			if o.key == "margin" && a.Sign() < 0 {
+			if o.key == "margin" && strings.HasPrefix(c.Text, "−") {
 				c.Tone = ui.ToneStuck
 			}
 			if o.key == "sell" {

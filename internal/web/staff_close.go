@@ -73,7 +73,10 @@ func (s *Server) closing(v *visit) error {
 	case r.Closed:
 		board.Notes = []ui.Note{{Tone: ui.ToneOK, Icon: "lock", Title: m.String() + " is closed", Text: "What changes after this comes as a correction of a later month."}}
 	case len(r.Missing) > 0:
-		board.Notes = []ui.Note{{Tone: ui.ToneWaiting, Icon: "lock", Title: "Cannot be closed yet", Text: plain(strings.Join(r.Missing, " "))}}
+		board.Notes = []ui.Note{{Tone: ui.ToneWaiting, Icon: "lock", Title: "Cannot be closed yet", Text: plain(r.Missing[0])}}
+		if len(r.Missing) > 1 {
+			board.Notes[0].Text = ui.Count(len(r.Missing), "thing is", "things are") + " missing, see beside the figures."
+		}
 	}
 	for _, st := range r.Statements {
 		panel, err := statementPanel(st)
@@ -90,6 +93,13 @@ func (s *Server) closing(v *visit) error {
 	}
 	board.Panels = append(board.Panels, accountsPanel(r), causesPanel(r), s.suspensePanel(v, m, suspense, &board))
 	board.Side = []ui.Panel{{Title: "Checklist", Checks: closeChecks(v, r, suspense, drafts, issued)}}
+	if !r.Closed && len(r.Missing) > 1 {
+		missing := ui.Panel{Title: "What is missing"}
+		for _, why := range r.Missing {
+			missing.Text = append(missing.Text, plain(why))
+		}
+		board.Side = append(board.Side, missing)
+	}
 	if drafts > 0 {
 		board.Side = append(board.Side, ui.Panel{Title: ui.Count(drafts, "draft", "drafts"), Text: []string{"Look at them first. Issued documents get their number, are posted and sent, and never change."}, Link: ui.Link{Label: "Review", Href: "/staff/billing/invoices?status=draft&month=" + string(m)}})
 		board.Dialogs = append(board.Dialogs, ui.FormDialog{ID: "approve", Title: "Issue " + ui.Count(drafts, "draft", "drafts") + "?", Text: "Every draft of " + m.String() + " that is there now gets its number, is posted and sent. This cannot be undone; a document can only be taken back by a credit note.", Action: "/staff/billing/approve", Hidden: month, Button: "Issue all", Busy: "Asking…"})
@@ -146,7 +156,7 @@ func statementPanel(st billing.KeptStatement) (ui.Panel, error) {
 // margin, credit, exchange and rounding.
 func accountsPanel(r billing.Reconciliation) ui.Panel {
 	p := ui.Panel{Title: "What accounts are charged", Sub: "Lines before tax = cost + margin + earned credit + exchange + rounding", State: ui.Look{Word: "Equal", Icon: "circle-check", Tone: ui.ToneOK}}
-	g := ui.Grid{Tight: true, Many: true, Columns: []ui.Column{{Label: "Account"}, {Label: "Lines", Right: true}, {Label: "Cost", Right: true}, {Label: "Left", Right: true}, {Label: "Rounding", Right: true, Hide: true}, {Label: "Unclassified", Right: true}, {Label: "Cost not billed", Right: true}}, Empty: ui.Note{Title: "Every account is at 0.00", Text: "Nothing is unclassified, and no cost is left unbilled."}}
+	g := ui.Grid{Tight: true, Columns: []ui.Column{{Label: "Account"}, {Label: "Lines", Right: true}, {Label: "Cost", Right: true}, {Label: "Left", Right: true, Hide: true}, {Label: "Rounding", Right: true, Hide: true}, {Label: "Unclassified", Right: true}, {Label: "Cost not billed", Right: true}}, Empty: ui.Note{Title: "Every account is at 0.00", Text: "Nothing is unclassified, and no cost is left unbilled."}}
 	for i, a := range r.Open {
 		if i == 200 {
 			break

@@ -338,7 +338,7 @@ func (s *Server) priceLab(v *visit) error {
 		more := ui.Cell{Text: signed(coins(r.More)), Sub: shareOf(r.More, r.Old)}
 		g.Rows = append(g.Rows, ui.GridRow{Cells: []ui.Cell{{Text: r.Account, Href: "/usage?account=" + r.Account}, {Text: coins(r.Old)}, {Text: coins(r.Draft)}, more, {Text: coins(r.OldMargin)}, {Text: coins(r.DraftMargin)}}})
 	}
-	g.Foot = ui.Foot{Text: ui.Count(len(lab.Rows), "account", "accounts") + ", who pays most more first"}
+	g.Foot = ui.Foot{Text: ui.Count(len(lab.Rows), "account", "accounts") + ", the largest increase first"}
 	board.Panels = []ui.Panel{{Title: "Who pays more", Grid: &g}}
 	below := ui.Grid{Tight: true, Columns: []ui.Column{{Label: "Meter"}, {Label: "Rule"}, {Label: "Cost", Right: true}, {Label: "Sell", Right: true}}, Empty: ui.Note{Title: "Nothing is sold below its cost", Text: "In these months, by these rules."}}
 	for _, x := range lab.Below {
