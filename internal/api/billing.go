@@ -14,6 +14,7 @@ import (
 type BillingMonth struct {
 	Month      string            `json:"month"`
 	Billed     bool              `json:"billed" doc:"Microsoft's invoices are there, in every currency."`
+	AsOf       string            `json:"as_of,omitempty" doc:"The last UTC day that has usage of anybody."`
 	RatedAt    *time.Time        `json:"rated_at,omitempty"`
 	Drafts     int               `json:"drafts" doc:"Bills that close this month and are not issued."`
 	Issued     int               `json:"issued"`
@@ -122,6 +123,13 @@ func (s *Server) getBillingMonth(ctx context.Context, a account.Actor, in *ByMon
 	v := BillingMonth{Month: in.Month, Billed: r.Billed, Accounts: r.Accounts, Missing: r.Missing, Closed: r.Closed}
 	if !r.RatedAt.IsZero() {
 		v.RatedAt = &r.RatedAt
+	}
+	totals, err := s.Billing.Months().Totals(ctx, usage.Month(in.Month))
+	if err != nil {
+		return v, err
+	}
+	for _, x := range totals {
+		v.AsOf = max(v.AsOf, string(x.AsOf))
 	}
 	if v.Drafts, v.Issued, err = s.Billing.Counts(ctx, usage.Month(in.Month)); err != nil {
 		return v, err
