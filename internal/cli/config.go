@@ -53,6 +53,7 @@ type Config struct {
 	PasswordMemory, PasswordPasses uint32 // cost of one password hash; 0 = account's default
 
 	SeedDemo  bool   // fill an empty database with the demo's book; its people are shown at the sign-in
+	SeedBills bool   // with SeedDemo: taxes, prices and how accounts are billed, from the first of the month on
 	Simulated string // what the portal's banner says about a simulated Microsoft; "" at the real one
 
 	Pace float64 // how many times as fast a simulated Microsoft is, for estimates; 0 = 1

@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +28,7 @@ type demoCmd struct {
 	Profile  string        `enum:"auto,instant,recorded" default:"auto" help:"The simulated waits. auto: recorded to look at, instant when headless."`
 	Factor   float64       `default:"20" help:"How many times as fast as Microsoft the recorded waits pass."`
 	Dir      string        `placeholder:"DIR" help:"Keep everything in this folder. Left out: a fresh one, removed at the end."`
+	History  int           `default:"-1" placeholder:"MONTHS" help:"Months of bills before the running one, made at the start. Left out: 13 to look at, none when headless."`
 	Headless bool          `help:"Walk the whole journey without a browser, then end."`
 	JSON     bool          `name:"json" help:"With --headless: print one JSON object."`
 	Log      bool          `help:"Show the log lines of both processes."`
@@ -47,38 +52,69 @@ func (c *demoCmd) Run(ctx context.Context, std Std) error {
 	if c.Profile == "auto" {
 		cfg.profile = string(sim.Recorded)
 	}
+	if _, err := os.Stat(filepath.Join(c.Dir, "state.db")); c.History < 0 && (c.Dir == "" || errors.Is(err, fs.ErrNotExist)) {
+		c.History = 13
+	}
 	return c.show(ctx, cfg, std)
 }
 
 // show runs until Ctrl-C.
 func (c *demoCmd) show(ctx context.Context, cfg worldConfig, std Std) error {
-	w, err := startWorld(ctx, cfg)
+	w, err := c.begin(ctx, cfg, std.Out)
 	if err != nil {
 		return err
 	}
 	defer w.stop()
-	owner, err := w.login(ctx, demo.Owner)
-	if err != nil {
-		return err
-	}
-	if err := w.connectPartner(ctx, owner); err != nil {
-		return fmt.Errorf("connect the partner: %w", err)
-	}
 	_, _ = fmt.Fprintf(std.Out, "\nThe portal is at  %s\n\nSign in there with\n", w.server)
 	for _, s := range demo.SignIns() {
 		if s.Where == "portal" {
-			_, _ = fmt.Fprintf(std.Out, "  %-28s %s\n", s.Login, s.Who)
+			_, _ = fmt.Fprintf(std.Out, "  %-31s %s\n", s.Login, s.Who)
 		}
+	}
+	if c.History > 0 {
+		_, _ = fmt.Fprintf(std.Out, "\nNorthwind Traders has used Azure for %d months; Contoso has not begun.\n", c.History)
 	}
 	_, _ = fmt.Fprintf(std.Out, "\nConnect a billing account with\n")
 	for _, s := range demo.SignIns() {
 		if s.Where != "portal" {
-			_, _ = fmt.Fprintf(std.Out, "  %-28s %s\n", s.Login, s.Who)
+			_, _ = fmt.Fprintf(std.Out, "  %-31s %s\n", s.Login, s.Who)
 		}
 	}
 	_, _ = fmt.Fprintf(std.Out, "\nThe password of all of them is  %s\n\nMicrosoft is simulated at %s (%s)\nFrom a terminal: causeway login --server %s --email %s\nCtrl-C ends both.\n\n",
 		demo.Password, w.sim.URL, strings.TrimPrefix(simulated(cfg), "Simulated Microsoft · "), w.server, demo.Administrator)
 	return w.broken(ctx)
+}
+
+// begin starts both with a partner that is connected, and makes the history.
+func (c *demoCmd) begin(ctx context.Context, cfg worldConfig, out io.Writer) (w *world, err error) {
+	h := newHistory(c.History, time.Now(), out)
+	if h != nil {
+		cfg.began = h.first.First().Time().Add(5 * time.Minute)
+	}
+	if w, err = startWorld(ctx, cfg); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, w.logs())
+			w.stop()
+		}
+	}()
+	owner, err := w.login(ctx, demo.Owner)
+	if err != nil {
+		return w, err
+	}
+	if err := w.connectPartner(ctx, owner); err != nil {
+		return w, fmt.Errorf("connect the partner: %w", err)
+	}
+	if h == nil {
+		return w, nil
+	}
+	h.profile = sim.Profile(cfg.profile)
+	if err := h.run(ctx, w); err != nil {
+		return w, fmt.Errorf("make the history: %w", err)
+	}
+	return w, nil
 }
 
 // demoResult is what demo --headless prints.
@@ -105,7 +141,7 @@ type demoStep struct {
 }
 
 func (c *demoCmd) headless(ctx context.Context, cfg worldConfig, std Std) error {
-	w, err := startWorld(ctx, cfg)
+	w, err := c.begin(ctx, cfg, std.Err)
 	if err != nil {
 		return err
 	}

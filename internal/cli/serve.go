@@ -17,6 +17,7 @@ import (
 	"causeway/internal/demo"
 	"causeway/internal/fault"
 	"causeway/internal/partner"
+	"causeway/internal/usage"
 )
 
 // settings are the flags of a process, each with its variable. Left out, each
@@ -111,6 +112,7 @@ func logger(w io.Writer, format, level string) *slog.Logger {
 type serveCmd struct {
 	settings  `embed:""`
 	SeedDemo  bool    `hidden:"" help:"Fill an empty database with the demo's book of customers."`
+	SeedBills bool    `hidden:"" help:"With --seed-demo: decide taxes, prices and how accounts are billed, from the first of this month on."`
 	Simulated string  `hidden:"" help:"What the portal's banner says about a simulated Microsoft."`
 	Pace      float64 `hidden:"" help:"How many times as fast the simulated Microsoft is."`
 	Clock     string  `hidden:"" placeholder:"FILE" help:"Holds a duration by which this process's clock is ahead; read again and again."`
@@ -122,7 +124,7 @@ func (c *serveCmd) Run(ctx context.Context, std Std) error {
 	if err != nil {
 		return err
 	}
-	cfg.SeedDemo, cfg.Simulated, cfg.Pace = c.SeedDemo, c.Simulated, c.Pace
+	cfg.SeedDemo, cfg.SeedBills, cfg.Simulated, cfg.Pace = c.SeedDemo, c.SeedBills, c.Simulated, c.Pace
 	if c.Clock != "" {
 		cfg.Now = clockOf(c.Clock)
 	}
@@ -142,7 +144,11 @@ func serve(ctx context.Context, cfg Config, readyFile string) error {
 		return errors.Join(err, l.Close())
 	}
 	if cfg.SeedDemo {
-		if _, err := demo.Seed(ctx, app.People); err != nil {
+		_, err := demo.Seed(ctx, app.People)
+		if err == nil && cfg.SeedBills {
+			err = demo.SeedBilling(ctx, app.Billing, app.Prices, usage.MonthOf(app.Config.Now()).First())
+		}
+		if err != nil {
 			return errors.Join(fmt.Errorf("seed the demo: %w", err), l.Close(), app.Close())
 		}
 	}
@@ -154,8 +160,10 @@ func serve(ctx context.Context, cfg Config, readyFile string) error {
 	return errors.Join(app.Run(ctx, l), app.Close())
 }
 
+const clockRead = 100 * time.Millisecond
+
 // clockOf is a clock that a file puts ahead, so that a test can let many processes
-// jump at once. The file is read every tenth of a second.
+// jump at once; the demo begins in the past with it. The file is read every clockRead.
 func clockOf(file string) func() time.Time {
 	var mu sync.Mutex
 	var read time.Time
@@ -164,7 +172,7 @@ func clockOf(file string) func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		now := time.Now()
-		if now.Sub(read) > 100*time.Millisecond {
+		if now.Sub(read) > clockRead {
 			read = now
 			if b, err := os.ReadFile(file); err == nil { // #nosec G304 -- the operator names the file
 				if d, err := time.ParseDuration(strings.TrimSpace(string(b))); err == nil {

@@ -32,6 +32,7 @@ type simServeCmd struct {
 	CallLimit   int               `default:"20000" help:"Calls that the call log keeps."`
 	Log         bool              `help:"One line per request on standard error."`
 	ReadyFile   string            `placeholder:"FILE" help:"Write the addresses to this file (JSON) once it listens."`
+	Clock       string            `hidden:"" placeholder:"FILE" help:"Holds a duration by which the simulator's clock is ahead; read again and again."`
 	Quiet       bool              `short:"q" help:"Do not print the addresses."`
 }
 
@@ -48,6 +49,9 @@ func (c *simServeCmd) config(std Std) (sim.Config, error) {
 	cfg := sim.Config{
 		Addr: c.Listen, PlainAddr: c.PlainListen, PlainURL: c.PlainURL, CAFile: c.CAFile, CAKeyFile: c.CAKeyFile,
 		Latency: sim.Profile(c.Profile), Factor: c.Factor, Seed: c.Random, CallLimit: c.CallLimit, Waits: map[sim.Wait]time.Duration{},
+	}
+	if c.Clock != "" {
+		cfg.Now = clockOf(c.Clock)
 	}
 	for name, text := range c.Wait {
 		d, err := time.ParseDuration(text)

@@ -34,6 +34,7 @@ type world struct {
 	procs  []*process
 	http   *http.Client // trusts the simulator
 	fresh  bool         // the folder is ours and goes with us
+	clock  string       // file by which both clocks are moved; "" = they cannot be
 	mu     sync.Mutex   // of procs
 
 	program string // what is started; "" = this program itself
@@ -62,6 +63,7 @@ type worldConfig struct {
 	calls    int       // length of the simulator's call log; 0 = its default
 	log      io.Writer // of both; nil = kept, and shown if something fails
 	simArgs  []string  // further arguments of the simulator
+	began    time.Time // both begin at this time, see world.at; zero = now
 
 	prepare func(ctx context.Context, database string) error // before the server opens it; nil = nothing
 }
@@ -126,6 +128,13 @@ func startSim(ctx context.Context, c worldConfig) (w *world, err error) {
 		"sim", "--call-limit", fmt.Sprint(c.calls), "--listen", firstOf(c.simAddr, "127.0.0.1:0"), "--plain-listen", firstOf(c.simPlain, "127.0.0.1:0"),
 		"--ca-file", ca, "--profile", c.profile, "--factor", fmt.Sprint(c.factor), "--ready-file", ready, "--quiet",
 	}, c.simArgs...)
+	if !c.began.IsZero() {
+		w.clock = filepath.Join(w.dir, "clock")
+		if err := w.at(ctx, c.began); err != nil {
+			return w, err
+		}
+		args = append(args, "--clock", w.clock)
+	}
 	err = w.start(ctx, c.log, "simulator", ready, args...)
 	if err != nil {
 		return w, err
@@ -144,11 +153,23 @@ func startSim(ctx context.Context, c worldConfig) (w *world, err error) {
 	return w, nil
 }
 
+// at moves the clock of both processes to a time, the present at most.
+func (w *world) at(ctx context.Context, t time.Time) error {
+	ahead := min(time.Until(t), 0)
+	if err := writeWhole(w.clock, []byte(ahead.Round(time.Second).String()+"\n")); err != nil {
+		return err
+	}
+	return pause(ctx, 2*clockRead) // until both have read it
+}
+
 func (w *world) serveArgs(c worldConfig) []string {
 	args := []string{
 		"--database", w.db, "--keys", filepath.Join(w.dir, "keys"), "--microsoft", w.sim.URL, "--attestation-url", w.sim.PlainURL + "/mca/",
 		"--ca-file", w.sim.CAFile, "--brand", "seed", "--worker-name", "demo", "--seed-demo", "--log-format", "text",
 		"--simulated", simulated(c), "--pace", fmt.Sprint(c.factor),
+	}
+	if w.clock != "" {
+		args = append(args, "--clock", w.clock, "--seed-bills")
 	}
 	if c.workers > 0 {
 		args = append(args, "--workers", fmt.Sprint(c.workers))

@@ -44,6 +44,7 @@ func SignIns() []SignIn {
 	return []SignIn{
 		{"Administrator at Contoso, Ltd.", Administrator, "portal"},
 		{"Member at Contoso, Ltd.", Member, "portal"},
+		{"Administrator at Northwind Traders", "admin@northwindtraders.example", "portal"},
 		{"Owner at the partner", Owner, "portal"},
 		{"Finance at the partner", Finance, "portal"},
 		{"Support at the partner", Support, "portal"},
