@@ -318,7 +318,11 @@ func buyer(a account.Account, vat string) invoice.Party {
 		name = a.Name
 	}
 	p := invoice.Party{Name: name, Country: cmp.Or(a.Country, a.Address.Country), Region: a.Address.State, VAT: vat}
-	for _, l := range []string{a.Address.Line1, a.Address.Line2, strings.TrimSpace(a.Address.PostalCode + " " + a.Address.City)} {
+	place := a.Address.PostalCode + " " + a.Address.City
+	if p.Country == "US" || p.Country == "CA" || p.Country == "AU" {
+		place = a.Address.City + ", " + a.Address.State + " " + a.Address.PostalCode
+	}
+	for _, l := range []string{a.Address.Line1, a.Address.Line2, strings.Trim(place, ", ")} {
 		if l != "" {
 			p.Address = append(p.Address, l)
 		}

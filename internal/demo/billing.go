@@ -45,7 +45,7 @@ func SeedBilling(ctx context.Context, c *billing.Cycle, prices *price.Book, from
 	}
 	by := account.System()
 	seller := was.Sellers[0]
-	seller.Party = invoice.Party{Name: seller.Party.Name, Address: []string{"100 Partner Plaza", "71203 Monroe, LA"}, Country: "US"}
+	seller.Party = invoice.Party{Name: seller.Party.Name, Address: []string{"100 Partner Plaza", "Monroe, LA 71203"}, Country: "US"}
 	seller.Prefix, seller.Pay = "CL-", "First Up Bank, routing 000000000, account 12345678"
 	seller.Tax = []invoice.TaxRule{
 		{ID: "us", Country: "US", Percent: decimal.Decimal{}, Label: "Sales tax 0 %"},
