@@ -146,7 +146,7 @@ func serve(ctx context.Context, cfg Config, readyFile string) error {
 	if cfg.SeedDemo {
 		_, err := demo.Seed(ctx, app.People)
 		if err == nil && cfg.SeedBills {
-			err = demo.SeedBilling(ctx, app.Billing, app.Prices, usage.MonthOf(app.Config.Now()).First())
+			err = seedBilling(ctx, app.Billing, app.Prices, usage.MonthOf(app.Config.Now()).First())
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("seed the demo: %w", err), l.Close(), app.Close())
