@@ -100,6 +100,7 @@ func New(p Parts) *Server {
 	s.routePartner()
 	s.routeBilling()
 	s.routeBillingFiles()
+	s.routeBillingSettings()
 	s.routeRecord()
 	s.mux.HandleFunc("/", s.nowhere)
 	s.top = s.edge(s.bearer(s.once(s.mux)))

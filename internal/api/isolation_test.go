@@ -337,9 +337,15 @@ var cells = map[string]cell{
 	"assign-suspense": {path: to("/billing/assignments"), org: "partner", body: in(map[string]any{
 		"tenant": "0f7c9a4e-1111-4222-8333-444455556666", "account": "CTSO", "from": "2025-01-01", "to": "2025-01-31", "why": "Found",
 	})},
-	"get-focus":          {path: to("/accounts/CTSO/focus/2025-01")},
-	"export-documents":   {path: to("/billing/months/2025-01/documents.jsonl"), org: "partner"},
-	"export-journal":     {path: to("/billing/months/2025-01/journal.jsonl"), org: "partner"},
+	"get-focus":            {path: to("/accounts/CTSO/focus/2025-01")},
+	"export-documents":     {path: to("/billing/months/2025-01/documents.jsonl"), org: "partner"},
+	"export-journal":       {path: to("/billing/months/2025-01/journal.jsonl"), org: "partner"},
+	"get-billing-settings": {path: to("/billing/settings"), org: "partner"},
+	"set-billing-settings": {path: to("/billing/settings"), org: "partner", body: in(map[string]any{"version": 0, "settings": map[string]any{
+		"pattern": map[string]any{"way": "arrears"}, "pay_days": 30, "sellers": []any{}}}), want: map[string]int{"owner": 204, "finance": 409}, why: "The second change is made on a version that is not the newest any more."},
+	"get-account-billing-settings": {path: to("/billing/accounts/CTSO/settings"), org: "partner"},
+	"set-account-billing-settings": {path: to("/billing/accounts/CTSO/settings"), org: "partner", body: in(map[string]any{"version": 0, "settings": map[string]any{"vat": "US123"}}),
+		want: map[string]int{"owner": 204, "finance": 409}, why: "The second change is made on a version that is not the newest any more."},
 	"get-accounting":     {path: to("/billing/accounting"), org: "partner"},
 	"set-accounting":     {path: to("/billing/accounting"), org: "partner", body: in(map[string]any{"url": ""})},
 	"carry-suspense":     {path: to("/billing/invoices/G000000001/carry"), org: "partner", body: in(map[string]any{"why": "Small"}), want: map[string]int{"owner": 404, "finance": 404}, why: "There is no such invoice."},

@@ -23,6 +23,8 @@ type billingCmd struct {
 	Assign    billingAssignCmd    `cmd:"" help:"Say who pays for what belongs to nobody."`
 	Carry     billingCarryCmd     `cmd:"" help:"Let a month be closed although a part of Microsoft's invoice belongs to nobody."`
 
+	Settings billingSettingsCmd `cmd:"" help:"Who sells, with which taxes, and how accounts are billed: shown, or decided."`
+
 	Focus      billingFocusCmd      `cmd:"" help:"Write what an account gets for a month, in FOCUS 1.2."`
 	Export     billingExportCmd     `cmd:"" help:"Write the documents and the ledger entries of a month for accounting."`
 	Accounting billingAccountingCmd `cmd:"" help:"Where accounting is told of documents and entries, and what it was not told yet."`

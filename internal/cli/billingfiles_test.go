@@ -41,6 +41,12 @@ func TestFilesOfBilling(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	call := func(args ...string) (int, string, string) {
+		var out, told bytes.Buffer
+		exit := run(t.Context(), append(append([]string{"billing"}, args...), "--server", url, "--token", token), Std{In: strings.NewReader(""), Out: &out, Err: &told})
+		return exit, out.String(), told.String()
+	}
+	decided(t, dir, call)
 	for _, x := range []struct {
 		args   string
 		exit   int
@@ -55,10 +61,9 @@ func TestFilesOfBilling(t *testing.T) {
 		{"accounting", 0, "Accounting is told: nowhere. Not told yet: 0.\n", "", ""},
 		{"accounting --url https://books.example/ --secret-file " + secret, 0, "Accounting is told: https://books.example/. Not told yet: 0.\n", "", ""},
 	} {
-		var out, told bytes.Buffer
-		exit := run(t.Context(), append(append([]string{"billing"}, strings.Fields(x.args)...), "--server", url, "--token", token), Std{In: strings.NewReader(""), Out: &out, Err: &told})
-		if exit != x.exit || out.String() != x.out {
-			t.Errorf("%s: %d, %q, %s", x.args, exit, out.String(), told.String())
+		exit, out, told := call(strings.Fields(x.args)...)
+		if exit != x.exit || out != x.out {
+			t.Errorf("%s: %d, %q, %s", x.args, exit, out, told)
 		}
 		if x.file == "" {
 			continue
@@ -67,5 +72,34 @@ func TestFilesOfBilling(t *testing.T) {
 		if (err == nil) != (exit == 0) || !strings.HasPrefix(string(b), x.begins) {
 			t.Errorf("%s: %q (%v)", x.args, b[:min(len(b), 40)], err)
 		}
+	}
+}
+
+// decided shows the settings, changes them, and gives them back; what is misspelt is
+// refused and changes nothing.
+func decided(t *testing.T, dir string, call func(...string) (int, string, string)) {
+	t.Helper()
+	file := filepath.Join(dir, "settings.json")
+	give := func(text string) (int, string, string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return call("settings", "--set", file)
+	}
+	if exit, out, told := call("settings"); exit != 0 || !strings.Contains(out, `"version": 0`) || !strings.Contains(out, `"pay_days": 30`) {
+		t.Fatalf("%d, %s, %s", exit, out, told)
+	}
+	const mine = `{"version":0,"settings":{"sellers":[{"id":"main","prefix":"R-","party":{"name":"Partner","country":"US"},"tax":[{"id":"us","country":"US","percent":"5","label":"Sales tax 5 %"}]}],"pattern":{"way":"month-end"},"pay_days":14}}`
+	if exit, out, told := give(strings.Replace(mine, "pay_days", "pay_day", 1)); exit == 0 || !strings.Contains(told, "pay_day") {
+		t.Errorf("a misspelt member: %d, %s, %s", exit, out, told)
+	}
+	if exit, out, told := give(mine); exit != 0 || !strings.Contains(out, `"version": 1`) || !strings.Contains(out, "Sales tax 5 %") || !strings.Contains(out, "month-end") {
+		t.Errorf("%d, %s, %s", exit, out, told)
+	}
+	if exit, _, told := give(strings.Replace(mine, "14", "15", 1)); exit == 0 || !strings.Contains(told, "Somebody else") {
+		t.Errorf("on a version that is not the newest: %d, %s", exit, told)
+	}
+	if exit, out, told := call("settings", "--account", "CTSO"); exit != 0 || !strings.Contains(out, `"version": 0`) {
+		t.Errorf("%d, %s, %s", exit, out, told)
 	}
 }
