@@ -111,8 +111,9 @@ func (b *backend) look(ctx context.Context) {
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for range p.all {
-		if b := p.all[int(p.next.Add(1))%len(p.all)]; b.ready.Load() {
+	first := int(p.next.Add(1)) // one turn a request: others move on meanwhile, and must not let this one meet the same replica twice
+	for i := range p.all {
+		if b := p.all[(first+i)%len(p.all)]; b.ready.Load() {
 			b.to.ServeHTTP(w, r)
 			return
 		}
