@@ -256,6 +256,21 @@ func (w *fetchers) same(s usage.Snapshot, report string, in map[string]string) {
 	}
 }
 
+// text is a column of all rows.
+func (w *fetchers) text(query string) (all string) {
+	w.t.Helper()
+	rows, err := w.db.Read().QueryContext(w.t.Context(), query)
+	w.must(err)
+	defer func() { w.must(rows.Close()) }()
+	for rows.Next() {
+		var text string
+		w.must(rows.Scan(&text))
+		all += text
+	}
+	w.must(rows.Err())
+	return all
+}
+
 // noSecrets looks for a signature in all that was written.
 func (w *fetchers) noSecrets() {
 	w.t.Helper()
@@ -266,14 +281,7 @@ func (w *fetchers) noSecrets() {
 		w.t.Error("the exchanges lack a manifest or a file: nothing is proven")
 	}
 	for name, query := range map[string]string{"fetches": "SELECT note || exchange FROM usage_fetch", "files": "SELECT note FROM usage_fetch_file", "jobs": "SELECT args || last_error FROM job"} {
-		rows, err := w.db.Read().QueryContext(w.t.Context(), query)
-		w.must(err)
-		for rows.Next() {
-			var text string
-			w.must(rows.Scan(&text))
-			texts[name] += text
-		}
-		w.must(errors.Join(rows.Err(), rows.Close()))
+		texts[name] = w.text(query)
 	}
 	for name, text := range texts {
 		for _, secret := range []string{"sig=", "eyJ", sim.DefaultAppSecret} {
