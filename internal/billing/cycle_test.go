@@ -32,6 +32,7 @@ import (
 	"causeway/internal/sim"
 	"causeway/internal/store"
 	"causeway/internal/store/storetest"
+	"causeway/internal/support"
 	"causeway/internal/usage"
 	"causeway/internal/usage/lake"
 	"causeway/internal/usage/raw"
@@ -58,6 +59,7 @@ type books struct {
 	raw       *raw.Store
 	lake      *lake.Lake
 	fetch     *billing.Fetcher
+	mail      *support.Outbox
 	*billing.Cycle
 }
 
@@ -114,8 +116,10 @@ func (b *books) build() {
 	b.jobs = job.New(b.db, "test", now, log)
 	b.people, b.providers = account.New(b.db, now), provider.New(b.db, now)
 	b.journal, b.prices = ledger.New(b.db, now), price.New(b.db, now)
+	settings := partner.New(b.db, now, partner.WithBrand(partner.SeedBrand()))
+	b.mail = support.NewOutbox(b.db, now, b.jobs, settings, support.Server{}, log)
 	b.Cycle = billing.New(billing.Parts{
-		DB: b.db, Now: now, Log: log, Jobs: b.jobs, People: b.people, Settings: partner.New(b.db, now, partner.WithBrand(partner.SeedBrand())), Prices: b.prices,
+		DB: b.db, Now: now, Log: log, Jobs: b.jobs, People: b.people, Settings: settings, Prices: b.prices, Mail: b.mail, Portal: "https://portal.example",
 		Journal: b.journal, Lake: b.lake, Raw: b.raw, Files: billing.Folder(filepath.Join(b.dir, "documents")), Workers: b.workers, Ring: b.ring,
 	})
 	b.fetch = billing.NewFetcher(billing.FetchParts{
@@ -436,5 +440,26 @@ func (b *books) compare(invoice string, causes []billing.Cause) {
 		if !amount.IsZero() {
 			b.t.Errorf("%s: %s, which was not planted", class, amount)
 		}
+	}
+}
+
+// Who administers the account by an address of mail is told of its document, with the
+// way to its page; without that setting nobody is.
+func TestADocumentIsToldByMail(t *testing.T) {
+	b := newBooks(t, storetest.SQLite(t), "2026-11-08")
+	b.generate(sim.BillOptions{Month: "2026-10", Seed: 7, Customers: 2, Records: 200, Features: without("unmapped")})
+	aliases := b.connect("2026-01-01")
+	b.must(b.people.AddAdministrator(t.Context(), account.System(), account.Alias(aliases[0]), "owner@company.example", "correct horse battery staple"))
+	setup, err := b.Setup(t.Context())
+	b.must(err)
+	setup.Mail = true
+	b.must(b.SetSetup(t.Context(), finance, setup.Version, setup))
+	b.close("2026-10")
+	b.look()
+	docs := b.issue("2026-10")
+	mails, err := b.mail.Mails(t.Context(), account.System(), "", "", 10)
+	b.must(err)
+	if len(mails.Items) != 1 || mails.Items[0].To != "owner@company.example" || !strings.HasSuffix(strings.TrimSpace(mails.Items[0].Text), "https://portal.example/invoices/"+string(docs[0].ID)) {
+		t.Errorf("%+v, want one mail about %s", mails.Items, docs[0].ID)
 	}
 }

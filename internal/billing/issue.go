@@ -87,14 +87,13 @@ func (c *Cycle) issueMonth(ctx context.Context, closing usage.Month, actor strin
 			continue
 		}
 		for _, id := range batch { // one of them is refused: the others go on
-			_, err := c.issue(ctx, []invoice.ID{id}, actor)
+			done, err := c.issue(ctx, []invoice.ID{id}, actor)
+			n += len(done)
 			switch {
 			case needsAPerson(err):
 				refused = append(refused, err) // a person looks
 			case err != nil:
 				return n, err
-			default:
-				n++
 			}
 		}
 	}
@@ -326,7 +325,7 @@ func (c *Cycle) send(ctx context.Context, tx *store.Tx, d invoice.Document) erro
 		}
 		err := c.mail.Send(ctx, tx, support.Message{
 			Key: "document:" + string(d.ID) + ":" + a.Login, To: a.Login, Subject: d.Seller.Name + ": " + d.Number,
-			Text: fmt.Sprintf("%s for %s, account %s: %s, due on %s.\n\n%s/billing\n", d.Number, d.Period, d.Account, d.Total, d.DueDay, c.portal),
+			Text: fmt.Sprintf("%s for %s, account %s: %s, due on %s.\n\n%s/invoices/%s\n", d.Number, d.Period, d.Account, d.Total, d.DueDay, c.portal, d.ID),
 		})
 		if err != nil {
 			return err

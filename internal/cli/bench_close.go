@@ -137,12 +137,10 @@ func (c *benchCloseCmd) settle(ctx context.Context, a *App, month usage.Month, f
 	if err != nil {
 		return err
 	}
-	for _, s := range r.Statements {
-		if f.Unclassified != "" && s.Unclassified.IsZero() {
-			continue
-		}
-		f.Unclassified = s.Unclassified.Text()
+	if len(r.Statements) != 1 {
+		return fmt.Errorf("%d invoices of Microsoft are explained, want 1", len(r.Statements))
 	}
+	f.Unclassified = r.Statements[0].Unclassified.Text()
 	snapshots, err := a.Raw.Current(ctx, a.DB.Read(), raw.Filter{Feed: usage.Rated, Month: month})
 	if err != nil {
 		return err
