@@ -145,7 +145,7 @@ func (w *work) grantAdmin(ctx context.Context, in *arm.Client, scope string) err
 	if err != nil {
 		return err
 	}
-	return w.once(ctx, w.onThis(), "grant admin", func(ctx context.Context, it intent) (any, error) {
+	err = w.once(ctx, w.onThis(), "grant admin", func(ctx context.Context, it intent) (any, error) {
 		a, err := in.EnsureRoleAssignment(ctx, it.id(), scope, p)
 		return map[string]string{"assignment": a.Name}, err
 	}, func(tx *store.Tx) error {
@@ -160,7 +160,17 @@ func (w *work) grantAdmin(ctx context.Context, in *arm.Client, scope string) err
 		}
 		return w.fact(ctx, tx, "%s: %s", w.t.AdminUPN, roleName)
 	})
+	if azure.HasCode(err, azure.CodeScopeNotAssignable, azure.CodeRoleUnknown) && w.s.Asked%lookAgain == lookAgain-1 {
+		if serr := w.addScope(ctx, in, scope, arm.RoleDefinitionName(w.t.AzureID, "customer-owner")); serr != nil {
+			return serr
+		}
+	}
+	return err
 }
+
+// lookAgain is how many times a new role may be unknown before its definition is
+// looked at again: mostly it is only slow.
+const lookAgain = 8
 
 // foreign is the partner's own principal, which the admin must not remove.
 func (w *work) foreign(ctx context.Context, in *arm.Client, scope string) string {
@@ -194,15 +204,19 @@ func adminCondition(own, foreign string) string {
 
 // defineRole sees to it that the tenant's custom role may be assigned on this
 // subscription. There is one definition per tenant whose scopes grow, so it is
-// read and written while the tenant is held.
+// read and written while the tenant is held. A worker that stopped in between and
+// wakes without its lease may still take a scope away: if Microsoft says so, the
+// definition is looked at again.
 func (w *work) defineRole(ctx context.Context, in *arm.Client, scope, name string) error {
 	done, err := w.begun(ctx, w.onThis(), "role assignable")
-	if err != nil {
+	if err != nil || done {
 		return err
 	}
-	if done {
-		return nil
-	}
+	return w.addScope(ctx, in, scope, name)
+}
+
+// addScope writes the role's definition with this scope among those it has.
+func (w *work) addScope(ctx context.Context, in *arm.Client, scope, name string) error {
 	held, err := w.hold(ctx)
 	if err != nil {
 		return err
@@ -210,33 +224,51 @@ func (w *work) defineRole(ctx context.Context, in *arm.Client, scope, name strin
 	if !held {
 		return w.behind(ctx)
 	}
-	p := arm.RoleDefinitionProperties{
-		RoleName: "Causeway Customer Owner", Type: "CustomRole",
-		Description: "Owner of a subscription who cannot lift the guardrail.",
-		Permissions: []arm.Permission{{Actions: []string{"*"}, NotActions: notActions}},
-	}
-	others, err := w.subscriptionsOfTenant(ctx)
+	scopes, err := w.roleScopes(ctx, in, name)
 	if err != nil {
 		return err
 	}
-	for _, s := range others { // a definition is found on any subscription that it may be assigned on
-		have, err := in.RoleDefinition(ctx, arm.SubscriptionScope(s), name)
-		if err == nil {
-			p.AssignableScopes = have.Properties.AssignableScopes
-			break
+	if !slices.ContainsFunc(scopes, func(s string) bool { return strings.EqualFold(s, scope) }) {
+		p := arm.RoleDefinitionProperties{
+			RoleName: "Causeway Customer Owner", Type: "CustomRole",
+			Description:      "Owner of a subscription who cannot lift the guardrail.",
+			Permissions:      []arm.Permission{{Actions: []string{"*"}, NotActions: notActions}},
+			AssignableScopes: append(scopes, scope),
 		}
-	}
-	if !slices.ContainsFunc(p.AssignableScopes, func(s string) bool { return strings.EqualFold(s, scope) }) {
-		p.AssignableScopes = append(p.AssignableScopes, scope)
-	}
-	if _, err := in.PutRoleDefinition(ctx, azure.NewRequestID(), scope, name, p); err != nil {
-		return err
+		if _, err := in.PutRoleDefinition(ctx, azure.NewRequestID(), scope, name, p); err != nil {
+			return err
+		}
 	}
 	it, err := w.intend(ctx, w.onThis(), "role assignable")
 	if err != nil {
 		return err
 	}
+	if it.done { // looked at again
+		return w.tx(ctx, func(tx *store.Tx) error { return w.free(ctx, tx) })
+	}
 	return w.confirm(ctx, it, struct{}{}, func(tx *store.Tx) error { return w.free(ctx, tx) })
+}
+
+// roleScopes are the scopes of the role's definition as it is, none if there is no
+// definition. Only Microsoft's word that it is not there counts as that: a read that
+// failed tells nothing, and a definition written without the others' scopes would
+// take the role from them.
+func (w *work) roleScopes(ctx context.Context, in *arm.Client, name string) ([]string, error) {
+	subscriptions, err := w.subscriptionsOfTenant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range subscriptions { // a definition is found on any subscription that it may be assigned on
+		have, err := in.RoleDefinition(ctx, arm.SubscriptionScope(s), name)
+		gone := i > 0 && azure.HasCode(err, azure.CodeSubscriptionUnknown, azure.CodeAuthorizationFailed) // another's, ended or closed to us
+		switch {
+		case err == nil:
+			return have.Properties.AssignableScopes, nil
+		case !gone && !azure.HasCode(err, azure.CodeRoleUnknown):
+			return nil, err
+		}
+	}
+	return nil, nil
 }
 
 // subscriptionsOfTenant lists ours first, then those of the other onboardings.

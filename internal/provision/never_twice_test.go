@@ -426,3 +426,44 @@ func TestTenAtOnceForOneOrganization(t *testing.T) {
 	}
 	w.same()
 }
+
+// roleScopes are the scopes of the custom role of the only customer at Microsoft.
+func (w *world) roleScopes() []string {
+	w.t.Helper()
+	customers := w.sim.Customers()
+	if len(customers) != 1 {
+		w.t.Fatalf("customers = %d, want 1", len(customers))
+	}
+	roles, _ := customers[0].More["roleDefinitions"].([]sim.RoleDefinitionState)
+	if len(roles) != 1 {
+		w.t.Fatalf("want one custom role, not %+v", customers[0].More["roleDefinitions"])
+	}
+	return roles[0].Scopes
+}
+
+// The tenant's custom role is written whole: whoever could not read it must not write it.
+func TestARoleThatCannotBeReadKeepsTheScopesOfOthers(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	first := w.until(w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics"), provider.Ready)
+	w.sim.Fail("GET /{}/providers/Microsoft.Authorization/roleDefinitions/{}", sim.Fault{Kind: sim.FailBefore, Status: 503, Count: 2})
+	second := w.until(w.submit(w.contoso, "Contoso retail", "CTSO", "ctso-admin", ""), provider.Ready)
+	scopes := w.roleScopes()
+	for _, p := range []provider.Provider{first, second} {
+		if !slices.Contains(scopes, "/subscriptions/"+p.Subscription) {
+			t.Errorf("the role may not be assigned on %s of %q any more, only on %q", p.Subscription, p.Name, scopes)
+		}
+	}
+}
+
+// What a worker without its lease wrote last is mended.
+func TestARoleThatLostItsScopeGetsItAgain(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	w.sim.Fail("PUT /{}/providers/Microsoft.Authorization/roleDefinitions/{}", sim.Fault{Kind: sim.FailBefore, Status: 200, Count: 1})
+	p := w.until(w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics"), provider.Ready)
+	if scopes := w.roleScopes(); !slices.Contains(scopes, "/subscriptions/"+p.Subscription) {
+		t.Errorf("the role may be assigned on %q", scopes)
+	}
+	w.same()
+}

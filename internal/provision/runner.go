@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -342,18 +343,15 @@ func (w *work) say(ctx context.Context, tx *store.Tx, level int, format string, 
 	return w.r.providers.Log(ctx, tx, w.o.Provider, level, string(w.o.Step), fmt.Sprintf(format, args...))
 }
 
-// fact notes something that is done, on the step and in the log.
+// fact notes something that is done, on the step and in the log, once.
 func (w *work) fact(ctx context.Context, tx *store.Tx, format string, args ...any) error {
-	text := fmt.Sprintf(format, args...)
+	text, known := fmt.Sprintf(format, args...), false
 	err := changeStep(ctx, tx, w.o.ID, w.o.Step, func(s *StepRecord) {
-		for _, f := range s.Facts {
-			if f == text {
-				return
-			}
+		if known = slices.Contains(s.Facts, text); !known {
+			s.Facts = append(s.Facts, text)
 		}
-		s.Facts = append(s.Facts, text)
 	})
-	if err != nil {
+	if err != nil || known {
 		return err
 	}
 	return w.say(ctx, tx, provider.Done, "%s", text)
