@@ -19,9 +19,10 @@ func (a *App) routes() http.Handler {
 	root := http.NewServeMux()
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	root.HandleFunc("GET /readyz", a.ready)
-	root.Handle(api.Prefix+"/", a.API)
+	calls := api.New(a.apiParts())
+	root.Handle(api.Prefix+"/", calls)
 	for pattern, strip := range api.Root {
-		root.Handle(pattern, http.StripPrefix(strip, below(api.Prefix, a.API)))
+		root.Handle(pattern, http.StripPrefix(strip, below(api.Prefix, calls)))
 	}
 	root.HandleFunc("GET "+callbackPath, consentPage)
 	if a.Config.web() {

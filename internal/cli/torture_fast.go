@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -119,6 +120,7 @@ func tortureFast(ctx context.Context, plan torture.Plan, tell func(string)) (_ t
 		staff:   account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: demo.Owner},
 		strokes: map[string]*stroke{}, paused: make(chan struct{}), resume: make(chan struct{}), doubted: map[string]bool{}, of: map[string]*ordealCase{},
 	}
+	debug.SetGCPercent(fastGC)
 	// What this process wrote outlives its workers in memory as on a disk.
 	if o.dir, err = os.MkdirTemp(firstOf(memoryDir(), os.TempDir()), "causeway-"); err != nil {
 		return tortureResult{}, err
@@ -142,6 +144,10 @@ func tortureFast(ctx context.Context, plan torture.Plan, tell func(string)) (_ t
 	}
 	return o.judge(ctx)
 }
+
+// fastGC lets the heap of a run, some ten megabytes, grow before it is swept: the
+// fast mode is bound by the processor.
+const fastGC = 400
 
 // memoryDir is a folder in memory, "" if there is none.
 func memoryDir() string {
@@ -255,7 +261,7 @@ func (o *ordeal) point(name string) {
 		o.crashed.Store(true)
 		runtime.Goexit()
 	case o.plan.Pauses && s.hits >= s.pause && o.pausable():
-		s.pause = s.hits + 30 + o.rand.IntN(60)
+		s.pause = s.hits + 60 + o.rand.IntN(90)
 		o.pauses++
 		o.paused <- struct{}{}
 		<-o.resume

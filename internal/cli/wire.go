@@ -68,9 +68,6 @@ type App struct {
 	Graph   *graph.Client
 	ARM     *arm.Client
 
-	API     *api.Server
-	Handler http.Handler
-
 	draining atomic.Bool   // asked to stop: not ready any more
 	closing  chan struct{} // closed when it takes no more requests: streams end
 
@@ -145,8 +142,6 @@ func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 		return nil, err
 	}
 	a.housekeeping()
-	a.API = api.New(a.apiParts())
-	a.Handler = a.routes()
 	return a, nil
 }
 
@@ -292,7 +287,7 @@ func (a *App) listen(ctx context.Context, l net.Listener) error {
 	base, end := context.WithCancel(context.Background())
 	defer end()
 	server := &http.Server{
-		Handler: a.Handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		Handler: a.routes(), ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog: serverLog(a.Config.Log),
 	}
