@@ -259,7 +259,7 @@ func (r *Runner) checkDomain(ctx context.Context, name string) error {
 		return err
 	}
 	if taken {
-		return takenDomain(name, fmt.Sprintf("%s is taken at Microsoft.", name)).In(fault.Invalid)
+		return takenDomain(fmt.Sprintf("%s is taken at Microsoft.", name)).In(fault.Invalid)
 	}
 	return nil
 }

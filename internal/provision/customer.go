@@ -114,11 +114,7 @@ func (w *work) create(ctx context.Context) error {
 		return w.failed(ctx, in, err) // in doubt the id stays, and the next replay may have the password
 	}
 	if !in.doubt {
-		err = w.failed(ctx, in, err)
-		if taken, terr := w.r.pc.DomainTaken(ctx, w.t.Domain); terr == nil && taken {
-			return takenDomain(w.t.Domain, fmt.Sprintf("Somebody else took %s after our check.", w.t.Domain))
-		}
-		return err
+		return w.refused(ctx, w.failed(ctx, in, err), fmt.Sprintf("Somebody else took %s after our check.", w.t.Domain))
 	}
 	// Refused, but a try before this one had no answer: was that one ours?
 	ours, found, lerr := w.findOurs(ctx, in)
@@ -136,8 +132,19 @@ func (w *work) create(ctx context.Context) error {
 	if err := w.settle(ctx, in); err != nil {
 		return err
 	}
-	if taken, terr := w.r.pc.DomainTaken(ctx, w.t.Domain); terr == nil && taken {
-		return takenDomain(w.t.Domain, fmt.Sprintf("Somebody else has %s: Microsoft's records name no creation of ours.", w.t.Domain))
+	return w.refused(ctx, err, fmt.Sprintf("Somebody else has %s: Microsoft's records name no creation of ours.", w.t.Domain))
+}
+
+// refused is the error of a creation that Microsoft refused: the domain, if somebody
+// has it by now. Where Microsoft does not tell, nothing is decided: the creation is
+// sent again, and refused again.
+func (w *work) refused(ctx context.Context, err error, taken string) error {
+	there, terr := w.r.pc.DomainTaken(ctx, w.t.Domain)
+	switch {
+	case terr == nil && there:
+		return takenDomain(taken)
+	case terr != nil && azure.Classify(terr) != azure.F:
+		return terr
 	}
 	return err
 }
@@ -183,7 +190,7 @@ func (w *work) recall(ctx context.Context, in intent) (made bool, err error) {
 // was lost; 15 minutes is what Microsoft names for its slowest lists.
 const auditLag = 15 * time.Minute
 
-func takenDomain(name, reason string) *fault.Error {
+func takenDomain(reason string) *fault.Error {
 	return fault.Refuse(fault.Refusal{
 		Field: "domain_prefix", Code: "domain-taken", Reason: reason,
 		Remedy: "Choose another prefix; everything else stays as it is.",

@@ -151,6 +151,21 @@ func TestATenantThatMerelyHasOurDomainIsNeverAdopted(t *testing.T) {
 	w.same()
 }
 
+// The reason is the domain, also where Microsoft does not say so at once.
+func TestATakenDomainIsAskedAboutUntilMicrosoftAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.working()
+	w.sim.ThrottleNext("POST /v1/customers", 1)
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.asked("POST /v1/customers")
+	w.sim.Fail("HEAD /v1/domains/{}", sim.Fault{Kind: sim.FailBefore, Status: 503, Count: 2})
+	w.must(w.sim.TakeDomain("contosoanalytics.onmicrosoft.com"))
+	w.until(id, provider.Stuck)
+	if o := w.onboarding(id); o.Refusal == nil || o.Refusal.Code != "domain-taken" || o.Refusal.Field != "domain_prefix" {
+		t.Errorf("refusal %+v, want the domain's", o.Refusal)
+	}
+}
+
 func TestAStrangerWhoTookTheDomainDuringOurDoubtIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.working()
