@@ -33,6 +33,7 @@ import (
 	"causeway/internal/store"
 	"causeway/internal/store/storetest"
 	"causeway/internal/support"
+	"causeway/internal/torture"
 	"causeway/internal/usage"
 	"causeway/internal/usage/lake"
 	"causeway/internal/usage/raw"
@@ -412,34 +413,14 @@ func (b *books) balances() []ledger.Balance {
 }
 
 // compare holds causes against what was planted, class by class, to the last digit.
-// Of the bridge from the estimate the simulator counts the last digits of a record
-// with whatever else changed of it; here they are rounding.
 func (b *books) compare(invoice string, causes []billing.Cause) {
 	b.t.Helper()
-	got := map[string]decimal.Decimal{}
+	found := map[string]decimal.Decimal{}
 	for _, x := range causes {
-		got[x.Bridge+" "+string(x.Class)] = got[x.Bridge+" "+string(x.Class)].Add(x.Amount.Decimal())
+		found[x.Bridge+" "+string(x.Class)] = found[x.Bridge+" "+string(x.Class)].Add(x.Amount.Decimal())
 	}
-	planted := b.sealed(invoice)
-	digits, apart := got["estimate rounding"], decimal.Decimal{}
-	delete(got, "estimate rounding")
-	for _, class := range []string{"invoice rounding", "invoice currency", "invoice marketplace", "invoice reservation", "invoice credit", "invoice tax", "estimate late usage", "estimate restatement", "estimate earned credit"} {
-		want := decimal.RequireFromString(planted[class])
-		d := got[class].Sub(want)
-		if estimate := strings.HasPrefix(class, "estimate"); !estimate && !d.IsZero() || estimate && d.Abs().GreaterThan(decimal.New(1, -8)) {
-			b.t.Errorf("%s: %s, planted %s", class, got[class], want)
-		} else if estimate {
-			apart = apart.Add(d)
-		}
-		delete(got, class)
-	}
-	if !apart.Add(digits).IsZero() {
-		b.t.Errorf("estimate: %s is lost between the causes, beside the last digits %s", apart, digits)
-	}
-	for class, amount := range got {
-		if !amount.IsZero() {
-			b.t.Errorf("%s: %s, which was not planted", class, amount)
-		}
+	for _, wrong := range torture.Causes(b.sealed(invoice), found) {
+		b.t.Error(wrong)
 	}
 }
 

@@ -67,6 +67,13 @@ func TestFocusIsTheInvoice(t *testing.T) {
 	focusSeen(t, all)
 }
 
+// year is a partner whose months are billed one after the other.
+type year struct {
+	*books
+	seed    uint64
+	aliases []string
+}
+
 func (y *year) usage(m usage.Month) {
 	y.t.Helper()
 	y.generate(sim.BillOptions{Month: string(m), Seed: y.seed, Customers: 4, Records: 240, Density: 10, Features: without(sim.FeatureUnmapped)})

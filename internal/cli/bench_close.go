@@ -8,16 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"causeway/internal/account"
-	"causeway/internal/address"
 	"causeway/internal/azure"
 	"causeway/internal/azure/token"
 	"causeway/internal/billing"
 	"causeway/internal/invoice"
-	"causeway/internal/money"
 	"causeway/internal/sim"
 	"causeway/internal/store"
 	"causeway/internal/usage"
@@ -221,21 +218,7 @@ func (c *benchCloseCmd) book(ctx context.Context, w *world, a *App, month usage.
 		return err
 	}
 	for i, customer := range customers {
-		alias := account.Alias(fmt.Sprintf("B%05d", i))
-		org, err := a.People.CreateOrg(ctx, account.System(), account.Organization{Name: "Company " + string(alias)})
-		if err != nil {
-			return err
-		}
-		_, err = a.People.CreateAccount(ctx, account.System(), account.Account{
-			Alias: alias, Org: org.ID, Name: "Company " + string(alias), Billable: true, CreditLimit: money.Must("100000", "USD"),
-			Address: address.Address{Country: "US", Line1: "4567 Main Street", City: "Buffalo", State: "NY", PostalCode: "14201"},
-			Contact: account.Contact{FirstName: "Account", LastName: "Contact", Email: "billing@" + strings.ToLower(string(alias)) + ".example", Phone: "+1 716 555 0123"},
-		})
-		if err != nil {
-			return err
-		}
-		err = a.Billing.Assign(ctx, closeFinance, billing.Assignment{Tenant: customer.ID, Account: alias, From: month.First().Add(-40), To: month.Last().Add(40), Why: "bench"})
-		if err != nil {
+		if _, err := billedAccount(ctx, a, closeFinance, customer.ID, i, month.First().Add(-40), month.Last().Add(40)); err != nil {
 			return err
 		}
 	}

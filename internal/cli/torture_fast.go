@@ -114,28 +114,12 @@ func (s *safeBuffer) String() string {
 
 // tortureFast runs one plan in this process.
 func tortureFast(ctx context.Context, plan torture.Plan, tell func(string)) (_ tortureResult, err error) {
-	o := &ordeal{
-		plan: plan, tell: tell, rand: rand.New(rand.NewPCG(plan.Seed, 0x66617374)), // #nosec G404 -- a run that can be repeated
-		clock: &virtual{base: time.Now().UTC().Truncate(time.Second)}, logs: &safeBuffer{},
-		staff:   account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: demo.Owner},
-		strokes: map[string]*stroke{}, paused: make(chan struct{}), resume: make(chan struct{}), doubted: map[string]bool{}, of: map[string]*ordealCase{},
-	}
-	debug.SetGCPercent(fastGC)
-	// What this process wrote outlives its workers in memory as on a disk.
-	if o.dir, err = os.MkdirTemp(firstOf(memoryDir(), os.TempDir()), "causeway-"); err != nil {
+	o := newOrdeal(plan, rand.NewPCG(plan.Seed, 0x66617374), time.Now().UTC().Truncate(time.Second), tell) // #nosec G404 -- a run that can be repeated
+	end, err := o.begin(ctx, bystanders())
+	if err != nil {
 		return tortureResult{}, err
 	}
-	defer func() { _ = os.RemoveAll(o.dir) }()
-	if err := o.world(ctx); err != nil {
-		return tortureResult{}, err
-	}
-	defer o.sim.Close()
-	job.OnPoint(o.point)
-	defer job.OnPoint(nil)
-	if err := o.open(ctx); err != nil {
-		return tortureResult{}, err
-	}
-	defer func() { o.drop() }()
+	defer end()
 	if err := o.prepare(ctx); err != nil {
 		return tortureResult{}, fmt.Errorf("prepare: %w", err)
 	}
@@ -143,6 +127,42 @@ func tortureFast(ctx context.Context, plan torture.Plan, tell func(string)) (_ t
 		return tortureResult{}, err
 	}
 	return o.judge(ctx)
+}
+
+// newOrdeal makes one that begins at a time.
+func newOrdeal(plan torture.Plan, seed rand.Source, at time.Time, tell func(string)) *ordeal {
+	return &ordeal{
+		plan: plan, tell: tell, rand: rand.New(seed), clock: &virtual{base: at}, logs: &safeBuffer{}, // #nosec G404 -- a run that can be repeated
+		staff:   account.Actor{User: "owner", Role: account.RoleOwner, Name: "Owner", Email: demo.Owner},
+		strokes: map[string]*stroke{}, paused: make(chan struct{}), resume: make(chan struct{}), doubted: map[string]bool{}, of: map[string]*ordealCase{},
+	}
+}
+
+// begin starts the simulated Microsoft, with what is there from before, and both
+// workers; end stops them and leaves nothing behind.
+func (o *ordeal) begin(ctx context.Context, before sim.Seed) (end func(), err error) {
+	debug.SetGCPercent(fastGC)
+	// What this process wrote outlives its workers in memory as on a disk.
+	if o.dir, err = os.MkdirTemp(firstOf(memoryDir(), os.TempDir()), "causeway-"); err != nil {
+		return nil, err
+	}
+	clean := func() { _ = os.RemoveAll(o.dir) }
+	if err := o.world(ctx, before); err != nil {
+		clean()
+		return nil, err
+	}
+	job.OnPoint(o.point)
+	end = func() {
+		job.OnPoint(nil)
+		o.drop()
+		o.sim.Close()
+		clean()
+	}
+	if err := o.open(ctx); err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
 }
 
 // fastGC lets the heap of a run, some ten megabytes, grow before it is swept: the
@@ -158,8 +178,8 @@ func memoryDir() string {
 	return dir
 }
 
-// world starts the simulated Microsoft with customers that are not ours.
-func (o *ordeal) world(ctx context.Context) error {
+// world starts the simulated Microsoft.
+func (o *ordeal) world(ctx context.Context, before sim.Seed) error {
 	waits := map[sim.Wait]time.Duration{}
 	for name, d := range o.plan.Waits {
 		waits[sim.Wait(name)] = d
@@ -172,7 +192,7 @@ func (o *ordeal) world(ctx context.Context) error {
 	if err := o.sim.Start(ctx); err != nil {
 		return err
 	}
-	return o.sim.Seed(bystanders())
+	return o.sim.Seed(before)
 }
 
 // bystanders are customers of the partner, and others' tenants, from before.
@@ -234,7 +254,12 @@ func (o *ordeal) drop() {
 	if o.end != nil {
 		o.end()
 	}
-	_ = o.db.Close()
+	for _, a := range o.apps {
+		_ = a.Lake.Close() // only memory
+	}
+	if o.db != nil {
+		_ = o.db.Close()
+	}
 }
 
 // first is the worker that people's pages talk to.

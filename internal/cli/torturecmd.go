@@ -33,6 +33,11 @@ type tortureCmd struct {
 	Timeout  time.Duration `default:"60m" help:"Give up after this."`
 	Database string        `placeholder:"URL" help:"sqlite (default), or postgres: a server of its own is started."`
 	Replicas int           `default:"1" help:"Server processes; more than one need postgres."`
+
+	Billing   bool  `help:"Bill partners instead, in this process: each seed is one, for some months."`
+	Months    int   `default:"3" help:"With --billing: months of usage."`
+	Customers int   `default:"3" help:"With --billing: customers of each partner."`
+	Records   int64 `default:"60" help:"With --billing: daily usage records a month."`
 }
 
 // tortureResult is what torture prints: one object for all of its runs.
@@ -151,11 +156,15 @@ func (c *tortureCmd) Run(ctx context.Context, std Std) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	if c.Billing {
+		return c.bill(ctx, std)
+	}
 	began := time.Now()
 	var total tortureResult
 	var err error
 	if c.AtOnce > 1 && c.Seeds > 1 {
-		total, err = c.apart(ctx, std)
+		err = apart(ctx, c, std, total.add)
+		slices.Sort(total.FailedSeeds)
 	} else {
 		total, err = c.inTurn(ctx, std)
 	}
@@ -185,30 +194,70 @@ func (c *tortureCmd) inTurn(ctx context.Context, std Std) (total tortureResult, 
 		if err != nil {
 			return total, fmt.Errorf("%w\nto repeat it: %s", err, c.command(seed))
 		}
-		for n, v := range res.violations {
-			if n == 20 {
-				_, _ = fmt.Fprintf(std.Err, "… and %d more\n", len(res.violations)-n)
-				break
-			}
-			_, _ = fmt.Fprintf(std.Err, "broken: %s: %s: %s\n", v.Property, v.Object, v.Text)
-		}
-		if len(res.violations) > 0 {
-			_, _ = fmt.Fprintf(std.Err, "to repeat it: %s\n", c.command(seed))
-		}
+		c.shows(std, seed, res.violations)
 		total.add(res)
 	}
 	return total, nil
 }
 
+// shows tells which promises a seed broke.
+func (c *tortureCmd) shows(std Std, seed uint64, found []torture.Violation) {
+	for n, v := range found {
+		if n == 20 {
+			_, _ = fmt.Fprintf(std.Err, "… and %d more\n", len(found)-n)
+			break
+		}
+		_, _ = fmt.Fprintf(std.Err, "broken: %s: %s: %s\n", v.Property, v.Object, v.Text)
+	}
+	if len(found) > 0 {
+		_, _ = fmt.Fprintf(std.Err, "to repeat it: %s\n", c.command(seed))
+	}
+}
+
+// bill runs one partner after the other, or some at a time.
+func (c *tortureCmd) bill(ctx context.Context, std Std) (err error) {
+	began := time.Now()
+	var total billingResult
+	if c.AtOnce > 1 && c.Seeds > 1 {
+		err = apart(ctx, c, std, total.add)
+	} else {
+		for i := 0; i < c.Seeds && err == nil; i++ {
+			seed := c.Seed + uint64(i) // #nosec G115 -- a small count
+			var res billingResult
+			if res, err = tortureBilling(ctx, seed, c.Months, bookSize{c.Customers, c.Records}, func(far string) { _, _ = fmt.Fprintln(std.Err, far) }); err != nil {
+				err = fmt.Errorf("%w\nto repeat it: %s", err, c.command(seed))
+				break
+			}
+			c.shows(std, seed, res.violations)
+			total.add(res)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	slices.Sort(total.FailedSeeds)
+	total.Seconds = seconds(time.Since(began))
+	if c.JSON {
+		err = printJSON(std.Out, total)
+	} else {
+		_, err = fmt.Fprintf(std.Out, "%d partner-years, %d months, %d documents; %d kills, %d faults; %d classes compared; %d unbalanced, %d unexplained, %d misbilled, %d not replayed, %d leaked; %.1f s\n",
+			total.Years, total.Months, total.Documents, total.Kills, total.Faults, total.Classes, total.Unbalanced, total.Unexplained, total.Misbilled, total.NotReplayed, total.LeakedSecret, total.Seconds)
+	}
+	if err == nil && len(total.FailedSeeds) > 0 {
+		err = errShown
+	}
+	return err
+}
+
 // apart gives each seed a process of its own, a few at a time: the hooks and the
 // clock of the fast mode are a process's.
-func (c *tortureCmd) apart(ctx context.Context, std Std) (total tortureResult, err error) {
+func apart[R any](ctx context.Context, c *tortureCmd, std Std, add func(R)) error {
 	self, err := os.Executable()
 	if err != nil {
-		return total, err
+		return err
 	}
 	var mu sync.Mutex
-	err = side(ctx, c.AtOnce, c.Seeds, func(ctx context.Context, i int) error {
+	return side(ctx, c.AtOnce, c.Seeds, func(ctx context.Context, i int) error {
 		seed := c.Seed + uint64(i)                                                                        // #nosec G115 -- a small count
 		child := exec.CommandContext(ctx, self, append(strings.Fields(c.command(seed))[1:], "--json")...) // #nosec G204 -- this program itself
 		var out, say bytes.Buffer
@@ -217,15 +266,13 @@ func (c *tortureCmd) apart(ctx context.Context, std Std) (total tortureResult, e
 		mu.Lock()
 		defer mu.Unlock()
 		_, _ = std.Err.Write(say.Bytes())
-		var res tortureResult
+		var res R
 		if err := json.Unmarshal(out.Bytes(), &res); err != nil {
 			return errors.Join(failed, fmt.Errorf("seed %d printed no result: %w", seed, err))
 		}
-		total.add(res)
+		add(res)
 		return nil
 	})
-	slices.Sort(total.FailedSeeds)
-	return total, err
 }
 
 // check refuses what cannot be run.
@@ -236,6 +283,10 @@ func (c *tortureCmd) check() error {
 		}
 	}
 	switch {
+	case c.Billing && (c.Months < 2 || c.Months > 12 || c.Customers < 1 || c.Records < 1):
+		return fault.Field("months", "A partner has at least one customer with one record, and two to twelve months.", "Use --months 3 --customers 3 --records 60.")
+	case c.Billing && (c.Database != "" || c.Replicas > 1):
+		return fault.Field("billing", "Billing is tortured with two workers on SQLite, in this process.", "Leave --database and --replicas out.")
 	case c.N < 1 || c.Seeds < 1:
 		return fault.Field("onboardings", "Nothing is asked for.", "Use at least one onboarding and one seed.")
 	case c.Fast && (c.Database != "" || c.Replicas > 1):
@@ -275,6 +326,9 @@ func simSettings(plan torture.Plan) sim.Settings {
 
 // command is the one that repeats a seed.
 func (c *tortureCmd) command(seed uint64) string {
+	if c.Billing {
+		return fmt.Sprintf("causeway torture --billing --months %d --customers %d --records %d --seed %d", c.Months, c.Customers, c.Records, seed)
+	}
 	s := fmt.Sprintf("causeway torture --onboardings %d --seed %d", c.N, seed)
 	if c.Fast {
 		s += " --fast"

@@ -398,7 +398,7 @@ func (r *Runner) tenantFor(ctx context.Context, tx *store.Tx, d Draft, acct acco
 		if other.Org == string(d.Provider.Org) && other.LegalEntity == acct.LegalEntity() {
 			return t, errAgain
 		}
-		return t, takenDomain(t.Domain+" is being set up for somebody else.").In(fault.Conflict)
+		return t, takenDomain(t.Domain + " is being set up for somebody else.").In(fault.Conflict)
 	}
 	err = sqlc.New(tx).AddTenant(ctx, sqlc.AddTenantParams{
 		ID: t.ID, Org: string(d.Provider.Org), LegalEntity: acct.LegalEntity(), Domain: t.Domain, Account: string(d.Account),

@@ -241,7 +241,7 @@ func (r *Runner) Edit(ctx context.Context, a account.Actor, id ID, d Details) er
 			return nil
 		})
 		if store.IsUnique(err) {
-			return takenDomain(domain(d.DomainPrefix)+" is being set up for somebody else.").In(fault.Conflict)
+			return takenDomain(domain(d.DomainPrefix) + " is being set up for somebody else.").In(fault.Conflict)
 		}
 		if err != nil {
 			return err
@@ -253,7 +253,7 @@ func (r *Runner) Edit(ctx context.Context, a account.Actor, id ID, d Details) er
 		return r.goOn(ctx, tx, a, id, "onboarding.edit", map[string]string{"was": was, "is": is})
 	})
 	if store.IsUnique(err) {
-		return takenDomain(domain(d.DomainPrefix)+" is being set up for somebody else.").In(fault.Conflict)
+		return takenDomain(domain(d.DomainPrefix) + " is being set up for somebody else.").In(fault.Conflict)
 	}
 	return err
 }

@@ -260,7 +260,7 @@ func (r *Runner) SetDetails(ctx context.Context, a account.Actor, id provider.ID
 			return err
 		}
 		if taken {
-			return takenDomain(domain(in.DomainPrefix)+" is being set up for somebody else.").In(fault.Conflict)
+			return takenDomain(domain(in.DomainPrefix) + " is being set up for somebody else.").In(fault.Conflict)
 		}
 		if d.Details.Signatory != in.Signatory || d.Details.CompanyName != in.CompanyName || d.Details.Address.Country != in.Address.Country {
 			d.Microsoft = nil // Microsoft's page names them

@@ -370,18 +370,25 @@ var jwt = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}`)
 
 // secrecy searches everything that people, files and tables have.
 func (c *checker) secrecy() {
-	for _, list := range [][]Text{c.Texts, c.Books} {
-		for _, t := range list {
-			for _, s := range c.Secrets {
-				if len(s.Value) >= 8 && strings.Contains(t.Body, s.Value) {
-					c.broken(Secrecy, t.Where, "It holds a secret of kind %s of %s.", s.Kind, s.Owner)
-				}
-			}
-			if jwt.MatchString(t.Body) {
-				c.broken(Secrecy, t.Where, "It holds an access token.")
+	c.found = append(c.found, Leaks(append(slices.Clone(c.Texts), c.Books...), c.Secrets)...)
+}
+
+// Leaks finds secrets, and anything that looks like an access token, in texts.
+func Leaks(texts []Text, secrets []Secret) (found []Violation) {
+	leak := func(where, format string, args ...any) {
+		found = append(found, Violation{Secrecy, where, fmt.Sprintf(format, args...)})
+	}
+	for _, t := range texts {
+		for _, s := range secrets {
+			if len(s.Value) >= 8 && strings.Contains(t.Body, s.Value) {
+				leak(t.Where, "It holds a secret of kind %s of %s.", s.Kind, s.Owner)
 			}
 		}
+		if jwt.MatchString(t.Body) {
+			leak(t.Where, "It holds an access token.")
+		}
 	}
+	return found
 }
 
 func (c *checker) fenced() {

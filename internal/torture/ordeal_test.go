@@ -3,9 +3,11 @@ package torture_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"causeway/internal/torture"
@@ -30,6 +32,10 @@ type result struct {
 	Foreign      int   `json:"foreign_touched"`
 	Leaked       int   `json:"leaked_secrets"`
 	Failed       []int `json:"failed_seeds"`
+
+	Years     int `json:"partner_years"`
+	Documents int `json:"documents"`
+	Classes   int `json:"classes_compared"`
 
 	Broken map[torture.Property]int `json:"broken"`
 }
@@ -58,6 +64,21 @@ func TestTenSeedsOfAHundredKeepEveryPromise(t *testing.T) {
 	r.held(t, 1000)
 }
 
+// Twenty partners are billed for two months each, by workers that die at every point,
+// from exports that fail in every way.
+func TestTwentyPartnersKeepEveryPromise(t *testing.T) {
+	r := run(t, sound(t), "--billing --months 2 --seeds 20 --at-once 2 --seed 1")
+	if r.Years != 20 || r.Documents < 100 || r.Classes < 20*2*15 {
+		t.Errorf("%d partners, %d documents, %d classes of causes: too few to show anything", r.Years, r.Documents, r.Classes)
+	}
+	if len(r.Broken)+len(r.Failed) != 0 {
+		t.Errorf("promises were broken: %+v", r)
+	}
+	if r.Kills < 400 || r.Faults < 400 {
+		t.Errorf("that was no ordeal: %d kills, %d faults", r.Kills, r.Faults)
+	}
+}
+
 // Three servers on one PostgreSQL: killed at the points, stopped for twice their
 // lease, and their database killed as well.
 func TestRealProcessesKeepEveryPromise(t *testing.T) {
@@ -75,9 +96,25 @@ func sound(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(t.TempDir(), "causeway")
-	build(t, root, program, "")
+	program := filepath.Join(folder, "causeway")
+	built.Do(func() { build(t, root, program, "") })
 	return program
+}
+
+// folder is where the program is built, once for all tests.
+var (
+	folder string
+	built  sync.Once
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "causeway-torture-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
 }
 
 // run runs the program's torture and reads what it prints.

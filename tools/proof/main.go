@@ -66,6 +66,10 @@ var proofs = []proof{
 	{
 		title: "Torture: 10 000 onboardings in one process", args: []string{"torture", "--fast", "--onboardings", "100", "--seeds", "100", "--at-once", "3", "--seed", "1", "--json"}, limits: promises,
 	},
+	{
+		title: "Torture: 1 000 partners billed", args: []string{"torture", "--billing", "--months", "2", "--seeds", "1000", "--at-once", "3", "--seed", "1", "--timeout", "4h", "--json"},
+		limits: []limit{{"unbalanced", atMost, 0}, {"unexplained", atMost, 0}, {"misbilled", atMost, 0}, {"not_replayed", atMost, 0}, {"leaked_secrets", atMost, 0}, {"partner_years", atLeast, 1000}},
+	},
 }
 
 // promises are what must hold after torture, whatever went wrong.
