@@ -35,7 +35,7 @@ func (w *world) usage() usage.Month {
 // (N-56, N-57, N-58, N-60, N-62, N-63).
 func TestTheCallsOfTheOriginalDirectory(t *testing.T) {
 	w := newWorld(t)
-	server := httptest.NewServer(w.app.Handler)
+	server := httptest.NewServer(w.app.Handler())
 	t.Cleanup(server.Close)
 	call := func(method, path, token string, in any) (int, map[string]any, string) {
 		t.Helper()

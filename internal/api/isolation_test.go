@@ -456,7 +456,7 @@ func changedAccount(i *isolation) any {
 // there, a missing right is refused, and every allowed deed works on a real object.
 func TestEveryRouteForEveryRoleAndTenant(t *testing.T) {
 	i := newIsolation(t)
-	for _, route := range i.app.API.Routes() {
+	for _, route := range i.app.API().Routes() {
 		if route.Public {
 			continue
 		}
@@ -477,7 +477,7 @@ func TestEveryRouteForEveryRoleAndTenant(t *testing.T) {
 }
 
 func (i *isolation) has(id string) bool {
-	for _, r := range i.app.API.Routes() {
+	for _, r := range i.app.API().Routes() {
 		if r.ID == id {
 			return true
 		}

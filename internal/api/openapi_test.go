@@ -13,7 +13,7 @@ import (
 func TestTheOpenAPIDocumentIsFresh(t *testing.T) {
 	const file = "../../docs/openapi.yaml"
 	w := newWorld(t)
-	is, err := w.app.API.OpenAPI()
+	is, err := w.app.API().OpenAPI()
 	w.must(err)
 	if os.Getenv("UPDATE_OPENAPI") != "" {
 		w.must(os.WriteFile(file, is, 0o600))
@@ -67,7 +67,7 @@ func TestTheOpenAPIDocumentIsWhole(t *testing.T) {
 			}
 		}
 	}
-	if routes := len(w.app.API.Routes()); n != routes {
+	if routes := len(w.app.API().Routes()); n != routes {
 		t.Errorf("the document has %d operations, the program %d", n, routes)
 	}
 	if _, err := json.Marshal(doc); err != nil {

@@ -14,15 +14,14 @@ import (
 	"causeway/internal/store"
 )
 
-// routes joins portal, API and health behind the one log line per request.
-func (a *App) routes() http.Handler {
+// Handler joins portal, API and health behind the one log line per request.
+func (a *App) Handler() http.Handler {
 	root := http.NewServeMux()
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	root.HandleFunc("GET /readyz", a.ready)
-	calls := api.New(a.apiParts())
-	root.Handle(api.Prefix+"/", calls)
+	root.Handle(api.Prefix+"/", a.API())
 	for pattern, strip := range api.Root {
-		root.Handle(pattern, http.StripPrefix(strip, below(api.Prefix, calls)))
+		root.Handle(pattern, http.StripPrefix(strip, below(api.Prefix, a.API())))
 	}
 	root.HandleFunc("GET "+callbackPath, consentPage)
 	if a.Config.web() {

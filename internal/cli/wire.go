@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,7 @@ type App struct {
 	Graph   *graph.Client
 	ARM     *arm.Client
 
+	api      func() *api.Server
 	draining atomic.Bool   // asked to stop: not ready any more
 	closing  chan struct{} // closed when it takes no more requests: streams end
 
@@ -142,8 +144,12 @@ func build(ctx context.Context, cfg Config, db *store.DB) (*App, error) {
 		return nil, err
 	}
 	a.housekeeping()
+	a.api = sync.OnceValue(func() *api.Server { return api.New(a.apiParts()) }) // its schema is work, for who serves it
 	return a, nil
 }
+
+// API is the JSON API.
+func (a *App) API() *api.Server { return a.api() }
 
 // microsoft makes the clients. Without the partner's key there are none: role
 // web has a custody that only tells how the partner's credential stands.
@@ -287,7 +293,7 @@ func (a *App) listen(ctx context.Context, l net.Listener) error {
 	base, end := context.WithCancel(context.Background())
 	defer end()
 	server := &http.Server{
-		Handler: a.routes(), ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		Handler: a.Handler(), ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog: serverLog(a.Config.Log),
 	}

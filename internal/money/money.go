@@ -43,6 +43,15 @@ func New(value decimal.Decimal, c Currency) (Amount, error) {
 	return Amount{value, c}, nil
 }
 
+// Exact is an amount as it was worked out, with as many digits as it has. What comes
+// from outside is bounded by New: price × quantity × rate × percent has more.
+func Exact(value decimal.Decimal, c Currency) (Amount, error) {
+	if err := c.Check(); err != nil {
+		return Amount{}, err
+	}
+	return Amount{value, c}, nil
+}
+
 // Parse reads a plain decimal such as "1207.44" or "-3". It refuses exponents,
 // thousands separators and blanks, because each is read differently somewhere.
 func Parse(s string, c Currency) (Amount, error) {
@@ -120,6 +129,12 @@ func (a Amount) Add(b Amount) (Amount, error) {
 	if err := a.same(b, "add"); err != nil {
 		return Amount{}, err
 	}
+	switch { // most of what is added up in a month is zero
+	case b.value.IsZero():
+		return a, nil
+	case a.value.IsZero():
+		return b, nil
+	}
 	return Amount{a.value.Add(b.value), a.currency}, nil
 }
 
@@ -127,6 +142,9 @@ func (a Amount) Add(b Amount) (Amount, error) {
 func (a Amount) Sub(b Amount) (Amount, error) {
 	if err := a.same(b, "subtract"); err != nil {
 		return Amount{}, err
+	}
+	if b.value.IsZero() {
+		return a, nil
 	}
 	return Amount{a.value.Sub(b.value), a.currency}, nil
 }

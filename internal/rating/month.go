@@ -22,7 +22,8 @@ func Month(m usage.Month, groups []usage.Group, terms []Terms) ([]Charge, error)
 	weighed := make([]weighed, len(sorted))
 	on := make([]*prices, len(sorted))
 	totals := map[counter]decimal.Decimal{}
-	for i, g := range sorted {
+	for i := range sorted {
+		g := &sorted[i]
 		if g.Day.Month() != m {
 			return nil, fault.New(fault.Invalid, "usage of %s is not of %s", g.Day, m)
 		}
@@ -38,10 +39,11 @@ func Month(m usage.Month, groups []usage.Group, terms []Terms) ([]Charge, error)
 	}
 	charges := make([]Charge, 0, len(sorted))
 	before := map[counter]decimal.Decimal{}
-	for i, w := range weighed {
+	for i := range weighed {
+		w := &weighed[i]
 		var parts []Part
 		if c, measure, ok := w.counted(); ok {
-			give := func(d decimal.Decimal) (money.Amount, error) { return exact(d, on[i].terms.Currency) }
+			give := func(d decimal.Decimal) (money.Amount, error) { return money.Exact(d, on[i].terms.Currency) }
 			if w.rule.Tiers.How == Volume {
 				parts, err = w.rule.Tiers.volume(totals[c], measure, give)
 			} else {

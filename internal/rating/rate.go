@@ -129,21 +129,21 @@ func Rate(g usage.Group, t Terms) (Charge, error) {
 	if !t.on(g.Day) {
 		return Charge{}, fault.New(fault.Invalid, "these terms hold from %s to %s, the usage is of %s", t.From, t.To, g.Day)
 	}
-	w, err := p.weigh(g)
+	w, err := p.weigh(&g)
 	if err != nil {
 		return Charge{}, err
 	}
 	if w.rule.Tiers != nil {
 		return Charge{}, fault.New(fault.Invalid, "rule %s counts over the month: rate the whole month", w.rule.ID)
 	}
-	return p.charge(w, nil)
+	return p.charge(&w, nil)
 }
 
 func (t Terms) on(d usage.Day) bool { return d >= t.From && (t.To == "" || d <= t.To) }
 
 // weighed is a group with its rule, and its amounts in the account's currency.
 type weighed struct {
-	group             usage.Group
+	group             *usage.Group
 	rule              *priced
 	line              string
 	rate              Exchange
@@ -151,7 +151,7 @@ type weighed struct {
 	gain              struct{ list, gross, cost money.Amount }
 }
 
-func (p *prices) weigh(g usage.Group) (weighed, error) {
+func (p *prices) weigh(g *usage.Group) (weighed, error) {
 	w := weighed{group: g}
 	err := g.Check()
 	if err != nil {
@@ -177,7 +177,7 @@ func (p *prices) weigh(g usage.Group) (weighed, error) {
 		return w, err
 	}
 	to := func(a money.Amount) (money.Amount, error) {
-		return exact(a.Decimal().Mul(w.rate.Rate), p.terms.Currency)
+		return money.Exact(a.Decimal().Mul(w.rate.Rate), p.terms.Currency)
 	}
 	for _, c := range []struct {
 		priced, billed money.Amount
@@ -197,7 +197,7 @@ func (p *prices) weigh(g usage.Group) (weighed, error) {
 }
 
 // rate is the partner's rate for the group's month, from the pricing currency.
-func (t Terms) rate(g usage.Group) (Exchange, error) {
+func (t Terms) rate(g *usage.Group) (Exchange, error) {
 	month := g.Day.Month()
 	if g.PricingCurrency == t.Currency {
 		return Exchange{From: t.Currency, To: t.Currency, Month: month, Rate: decimal.NewFromInt(1), By: ByPartner, Day: month.First()}, nil
@@ -248,9 +248,9 @@ func (w *weighed) base() (sold, gain money.Amount) {
 //
 // Where the sale is in Microsoft's billing currency the cost is what was sent, to
 // the last digit, and what the partner's own rate brings is its own amount (Gain).
-func (p *prices) charge(w weighed, tiers []Part) (Charge, error) {
+func (p *prices) charge(w *weighed, tiers []Part) (Charge, error) {
 	c := Charge{
-		Kind: KindUsage, Group: w.group, Line: w.line, Rule: w.rule.ID, Base: w.rule.Base, Terms: p.ref, Rate: w.rate, Parts: tiers,
+		Kind: KindUsage, Group: *w.group, Line: w.line, Rule: w.rule.ID, Base: w.rule.Base, Terms: p.ref, Rate: w.rate, Parts: tiers,
 		Cost: w.group.Cost, SoldCost: w.cost, Gain: money.Zero(p.terms.Currency),
 	}
 	if w.group.Currency == p.terms.Currency {
@@ -266,6 +266,8 @@ func (p *prices) charge(w weighed, tiers []Part) (Charge, error) {
 				return c, err
 			}
 		}
+	case w.rule.Percent.IsZero():
+		c.Sell = base
 	default:
 		c.Sell = base.Times(hundred.Add(w.rule.Percent).Shift(-2))
 	}
@@ -289,6 +291,8 @@ func (p *prices) charge(w weighed, tiers []Part) (Charge, error) {
 	case unitPrice: // the price is the price: no base, no credit to share, no rate
 	case w.rule.Base == OnCost:
 		c.Earned, c.Gain = money.Zero(p.terms.Currency), gain // the credit is passed on as it is
+	case credit.IsZero() && creditGain.IsZero() && kept.IsZero():
+		c.Gain = gain
 	default:
 		share := percent(credit, p.list.EarnedShare)
 		if err := add(&c.Sell, share.Neg()); err != nil {
@@ -302,18 +306,11 @@ func (p *prices) charge(w weighed, tiers []Part) (Charge, error) {
 	}
 	c.Margin = c.Sell
 	for _, a := range []money.Amount{c.SoldCost, c.Earned, c.Gain} {
-		if err := add(&c.Margin, a.Neg()); err != nil {
+		if c.Margin, err = c.Margin.Sub(a); err != nil {
 			return c, fmt.Errorf("margin: %w", err)
 		}
 	}
 	return c, nil
-}
-
-// exact makes an amount of a product with as many digits as it has. money.New
-// bounds what comes from outside; price × quantity × rate × percent has more.
-func exact(d decimal.Decimal, c money.Currency) (money.Amount, error) {
-	one, err := money.New(decimal.NewFromInt(1), c)
-	return one.Times(d), err
 }
 
 func add(sum *money.Amount, a money.Amount) error {

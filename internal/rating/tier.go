@@ -65,7 +65,7 @@ func (t Tiers) volume(total, amount decimal.Decimal, give func(decimal.Decimal) 
 // Graduated is the graduated share of a spend, e.g. the support charge: percent of
 // each part of it. It is not rounded; a spend below zero gives nothing.
 func (s Support) Graduated(spend money.Amount) (money.Amount, []Part, error) {
-	give := func(d decimal.Decimal) (money.Amount, error) { return exact(d, spend.Currency()) }
+	give := func(d decimal.Decimal) (money.Amount, error) { return money.Exact(d, spend.Currency()) }
 	sum := money.Zero(spend.Currency())
 	if spend.Sign() <= 0 {
 		return sum, nil, nil

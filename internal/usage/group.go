@@ -129,6 +129,9 @@ func (k Key) Text() string {
 // day, then by key, then by sums, so that the order in which they came and the
 // number of workers that made them change nothing.
 func Sorted(groups []Group) []Group {
+	if inOrder(groups) {
+		return groups
+	}
 	order := make([]int, len(groups))
 	for i := range order {
 		order[i] = i
@@ -144,6 +147,15 @@ func Sorted(groups []Group) []Group {
 		out[i] = groups[at]
 	}
 	return out
+}
+
+func inOrder(groups []Group) bool {
+	for i := 1; i < len(groups); i++ {
+		if compare(&groups[i-1], &groups[i]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // compare has the members in the order of Text, the ones that differ most often

@@ -239,7 +239,8 @@ func (s *session) read(ctx context.Context, q usage.Query, accounts []string, ea
 // kind is what all rows of a kind have in common.
 type kind struct {
 	key    usage.Key
-	number int // equal keys have equal numbers
+	number int  // equal keys have equal numbers
+	atPar  bool // its rate is 1
 }
 
 func (s *session) kinds(ctx context.Context, q usage.Query, columns string, from, to int) (map[int64]*kind, error) {
@@ -273,6 +274,7 @@ func (s *session) kinds(ctx context.Context, q usage.Query, columns string, from
 			return nil, fmt.Errorf("lake: %q is not a rate", p[partRate])
 		}
 		k.key.Rate = rate.decimal()
+		k.atPar = k.key.Rate.Equal(one)
 		same := p
 		same[partRate], same[partPlan], same[partLocation], same[partRegion], same[partCredit] = k.key.Rate.String(), "", "", k.key.Region, string(k.key.Credit)
 		if k.number, ok = numbers[same]; !ok {
@@ -345,7 +347,11 @@ func (x *sums) add(r *total) bool {
 
 func (x *sums) multiply() {
 	much := x.at.decimal()
-	x.list = x.list.Add(x.price.decimal().Mul(much))
+	list := x.price.decimal().Mul(much)
+	if !x.list.IsZero() {
+		list = list.Add(x.list)
+	}
+	x.list = list
 	if x.effective != (fixed{}) {
 		x.exact = x.exact.Add(x.effective.decimal().Mul(much))
 	}
@@ -512,16 +518,23 @@ func (x *sums) group() (usage.Group, error) {
 	k.Day, k.Tags = x.day, x.tags
 	x.multiply()
 	g := usage.Group{Key: k, Rows: x.rows, Quantity: x.quantity.decimal()}
-	billing, err := money.New(one, k.Currency)
-	if err != nil {
-		return g, fmt.Errorf("lake: usage of %s: %w", k.Tenant, err)
+	list, priced := x.list, x.priced.decimal()
+	if !x.key.atPar {
+		list = list.Mul(k.Rate)
 	}
-	pricing, err := money.New(one, k.PricingCurrency)
-	if err != nil {
-		return g, fmt.Errorf("lake: usage of %s: %w", k.Tenant, err)
+	if !x.exact.IsZero() {
+		priced = priced.Add(x.exact)
 	}
-	g.List, g.Cost = billing.Times(x.list.Mul(k.Rate)), billing.Times(x.cost.decimal())
-	g.PricedList, g.PricedCost = pricing.Times(x.list), pricing.Times(x.priced.decimal().Add(x.exact))
+	for _, a := range [...]struct {
+		to     *money.Amount
+		value  decimal.Decimal
+		within money.Currency
+	}{{&g.List, list, k.Currency}, {&g.Cost, x.cost.decimal(), k.Currency}, {&g.PricedList, x.list, k.PricingCurrency}, {&g.PricedCost, priced, k.PricingCurrency}} {
+		var err error
+		if *a.to, err = money.Exact(a.value, a.within); err != nil {
+			return g, fmt.Errorf("lake: usage of %s: %w", k.Tenant, err)
+		}
+	}
 	g.Gross, g.PricedGross = g.Cost, g.PricedCost
 	if k.Credit == usage.CreditEarned {
 		g.Gross, g.PricedGross = g.List, g.PricedList
