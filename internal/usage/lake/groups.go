@@ -215,13 +215,12 @@ func (s *session) read(ctx context.Context, q usage.Query, accounts []string, ea
 	for i, name := range keyNames {
 		columns[i] = "coalesce(k." + name + ", '')"
 	}
-	for from := 0; from < len(accounts); {
-		// As many accounts at once as have about a hundred thousand totals.
-		var to int
-		if err := s.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(min(account), %d) FROM (
-			SELECT account, sum(count(*)) OVER (ORDER BY account) AS upto FROM totals WHERE account >= %d GROUP BY account) WHERE upto > 100000 AND account > %d`, len(accounts), from, from)).Scan(&to); err != nil {
-			return fmt.Errorf("lake: %w", err)
-		}
+	stops, err := s.stops(ctx)
+	if err != nil {
+		return err
+	}
+	from := 0
+	for _, to := range stops {
 		known, err := s.kinds(ctx, q, strings.Join(columns, ", "), from, to)
 		if err != nil {
 			return err
@@ -234,6 +233,36 @@ func (s *session) read(ctx context.Context, q usage.Query, accounts []string, ea
 		from = to
 	}
 	return nil
+}
+
+// inMemory is about how many totals are read at once.
+const inMemory = 100_000
+
+// stops cuts the accounts into spans that have about as many totals as are read at
+// once: each span ends before the account that its stop names.
+func (s *session) stops(ctx context.Context) (stops []int, err error) {
+	rows, err := s.QueryContext(ctx, `SELECT account, count(*) FROM totals GROUP BY account ORDER BY account`)
+	if err != nil {
+		return nil, fmt.Errorf("lake: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // read to the end below
+	var account, n, sum int
+	for rows.Next() {
+		if err := rows.Scan(&account, &n); err != nil {
+			return nil, fmt.Errorf("lake: %w", err)
+		}
+		if sum > 0 && sum+n > inMemory {
+			stops, sum = append(stops, account), 0
+		}
+		sum += n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("lake: %w", err)
+	}
+	if sum > 0 {
+		stops = append(stops, account+1)
+	}
+	return stops, nil
 }
 
 // kind is what all rows of a kind have in common.
