@@ -98,6 +98,9 @@ func (c *Cycle) Draft(ctx context.Context, closing usage.Month) error {
 		}
 		job.Point("billing.draft:batch")
 	}
+	if err := c.share(ctx, closing, setup); err != nil {
+		return fmt.Errorf("draft %s: %w", closing, err)
+	}
 	if setup.Spread {
 		if err := c.spread(ctx, closing); err != nil {
 			return fmt.Errorf("draft %s: %w", closing, err)
@@ -351,66 +354,69 @@ func (c *Cycle) Undrafted(ctx context.Context, closing usage.Month) ([]Undrafted
 }
 
 // spread takes the credits of an organization's accounts off its other accounts, by
-// an adjustment line on each draft. Those sum to zero.
+// an adjustment line on each draft. With those that are issued already they sum to
+// zero.
 func (c *Cycle) spread(ctx context.Context, closing usage.Month) error {
-	drafts := map[string][]invoice.Document{} // by organization and currency
-	for after := invoice.ID(""); ; {
-		page, err := c.book.OfMonth(ctx, closing, invoice.Draft, after, 500)
-		if err != nil {
-			return err
-		}
-		for _, d := range page {
-			if d.Kind == invoice.Invoice && d.CostCenter == "" {
-				k := d.Org + " " + string(d.Currency) + " " + d.Entity
-				drafts[k] = append(drafts[k], d)
-			}
-			after = d.ID
-		}
-		if len(page) < 500 {
-			break
+	all, err := c.invoicesOf(ctx, closing)
+	if err != nil {
+		return err
+	}
+	docs := map[string][]invoice.Document{} // by organization, currency and seller
+	for _, d := range all {
+		if d.CostCenter == "" {
+			k := d.Org + " " + string(d.Currency) + " " + d.Entity
+			docs[k] = append(docs[k], d)
 		}
 	}
 	setup, err := c.Setup(ctx)
 	if err != nil {
 		return err
 	}
-	for _, k := range slices.Sorted(maps.Keys(drafts)) {
-		if err := c.spreadOne(ctx, setup, drafts[k]); err != nil {
+	for _, k := range slices.Sorted(maps.Keys(docs)) {
+		if err := c.spreadOne(ctx, setup, docs[k]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// spreadLine is the id of the line.
+const spreadLine = "spread"
+
 func (c *Cycle) spreadOne(ctx context.Context, setup Setup, docs []invoice.Document) error {
-	totals := map[string]money.Amount{}
+	totals, issued := map[string]money.Amount{}, money.Zero(docs[0].Currency)
 	for _, d := range docs {
-		totals[d.Account] = d.Net
+		net := d.Net
+		for _, l := range d.Lines {
+			if l.ID != spreadLine {
+				continue
+			}
+			var err error
+			if net, err = net.Sub(l.Amount); err != nil {
+				return err
+			}
+			if d.Number == "" {
+				continue
+			}
+			if err := plus(&issued, l.Amount); err != nil {
+				return err
+			}
+		}
+		if d.Number == "" {
+			totals[d.Key] = net
+		}
 	}
-	list, err := invoice.Spread(totals)
+	list, err := invoice.Spread(totals, issued)
 	if err != nil || len(list) == 0 {
 		return err
 	}
 	return c.db.Tx(ctx, func(tx *store.Tx) error {
 		for _, d := range docs {
-			i := slices.IndexFunc(list, func(a invoice.Adjustment) bool { return a.Account == d.Account })
-			if i < 0 || slices.ContainsFunc(d.Lines, func(l invoice.Line) bool { return l.Kind == invoice.LineAdjustment }) {
+			i := slices.IndexFunc(list, func(a invoice.Adjustment) bool { return a.Account == d.Key })
+			if i < 0 || d.Number != "" {
 				continue
 			}
-			seller, err := setup.seller(d.Entity)
-			if err != nil {
-				return err
-			}
-			cost := d.Currency
-			if len(d.Lines) > 0 {
-				cost = d.Lines[0].Exact.Cost.Currency()
-			}
-			lines := append(slices.Clone(d.Lines), list[i].Line("spread", d.Period, cost))
-			d, err = invoice.Compose(d, lines, usage.DayOf(c.now()), seller.rules())
-			if err != nil {
-				return err
-			}
-			if _, err := c.book.Draft(ctx, tx, d); err != nil {
+			if err := c.adjust(ctx, tx, setup, d, []invoice.Line{list[i].Line(spreadLine, d.Period, costOf(d))}); err != nil {
 				return err
 			}
 		}

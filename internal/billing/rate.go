@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"github.com/shopspring/decimal"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ func (c *Cycle) doRate(ctx context.Context, j job.Job) error {
 type rated struct {
 	AccountMonth
 	charges []rating.Charge // added up as invoices show them
+	covered []covered
 	split   []rating.Line
 	trouble string // why it has no price
 }
@@ -42,8 +44,16 @@ type rated struct {
 // kept is what the table of charges holds of a month.
 type kept struct {
 	Charges []rating.Charge `json:"charges"`
+	Covered []covered       `json:"covered,omitempty"`
 	Split   []rating.Line   `json:"split,omitempty"`
 	Cost    money.Amount    `json:"cost"` // Microsoft's, also of what could not be priced
+}
+
+// covered is usage that a reservation paid for; Microsoft sends it without a price.
+type covered struct {
+	Order       string          `json:"order"` // of the reservation
+	Entitlement string          `json:"entitlement"`
+	Quantity    decimal.Decimal `json:"quantity"` // in the unit of the meter, such as hours
 }
 
 // together is how many accounts are written in one transaction: one alone would cost
@@ -255,7 +265,7 @@ func (c *Cycle) writeAll(ctx context.Context, m usage.Month, order <-chan chan r
 }
 
 func (c *Cycle) writeRated(ctx context.Context, tx *store.Tx, r rated, was string) error {
-	body, err := json.Marshal(kept{r.charges, r.split, r.Cost})
+	body, err := json.Marshal(kept{r.charges, r.covered, r.split, r.Cost})
 	if err != nil {
 		return err
 	}
@@ -390,6 +400,13 @@ func (r *rated) fill(charges []rating.Charge) error {
 			places[where] = sum
 		}
 		sum.Group.Rows += ch.Group.Rows
+		if g := &ch.Group; g.Reservation != "" && !g.Quantity.IsZero() {
+			i := slices.IndexFunc(r.covered, func(x covered) bool { return x.Order == g.Reservation && x.Entitlement == g.Entitlement })
+			if i < 0 {
+				i, r.covered = len(r.covered), append(r.covered, covered{Order: g.Reservation, Entitlement: g.Entitlement})
+			}
+			r.covered[i].Quantity = r.covered[i].Quantity.Add(g.Quantity)
+		}
 		for _, x := range []struct {
 			sum *money.Amount
 			a   money.Amount
@@ -409,6 +426,9 @@ func (r *rated) fill(charges []rating.Charge) error {
 	for _, sum := range places {
 		r.charges = append(r.charges, *sum)
 	}
+	slices.SortFunc(r.covered, func(a, b covered) int {
+		return cmp.Or(strings.Compare(a.Order, b.Order), strings.Compare(a.Entitlement, b.Entitlement))
+	})
 	slices.SortFunc(r.charges, func(a, b rating.Charge) int {
 		return cmp.Or(strings.Compare(a.Line, b.Line), strings.Compare(a.Group.Tenant, b.Group.Tenant), strings.Compare(a.Group.Entitlement, b.Group.Entitlement), strings.Compare(a.Group.Category, b.Group.Category),
 			strings.Compare(a.Group.Region, b.Group.Region), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Label, b.Label), strings.Compare(a.Terms.List, b.Terms.List), cmp.Compare(a.Terms.Version, b.Terms.Version))

@@ -26,6 +26,8 @@ type Setup struct {
 	PayDays int             `json:"pay_days"`
 	Spread  bool            `json:"spread"` // an organization's credits come off its other accounts
 	Mail    bool            `json:"mail"`   // administrators of an account get its documents by mail
+
+	Shared []SharedReservation `json:"shared,omitempty"` // reservations that other accounts use than the one that pays
 }
 
 // Seller is a company of the partner, with a series of numbers of its own.
@@ -96,6 +98,7 @@ func (s Setup) check() error {
 	refuse := func(field, reason, remedy string, args ...any) {
 		all = append(all, fault.Refusal{Field: field, Reason: fmt.Sprintf(reason, args...), Remedy: remedy})
 	}
+	s.checkShared(refuse)
 	seen, prefixes := map[string]bool{}, map[string]bool{}
 	for _, e := range s.Sellers {
 		switch {

@@ -277,24 +277,32 @@ func TestANegativeAccountIsSpreadOverThePositiveOnes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		totals map[string]money.Amount
+		issued string
 		want   string
 	}{
-		{"in proportion: 30 over 60 and 40", map[string]money.Amount{"A": usd("60"), "B": usd("40"), "N": usd("-30")}, "A -18, B -12, N 30"},
-		{"the cent left over goes to the largest remainder", map[string]money.Amount{"A": usd("1"), "B": usd("1"), "C": usd("1"), "N": usd("-1")}, "A -0.34, B -0.33, C -0.33, N 1"},
-		{"a credit larger than all that is to be paid", map[string]money.Amount{"A": usd("10"), "M": usd("-5"), "N": usd("-15")}, "A -10, M 2.5, N 7.5"},
-		{"nothing negative", map[string]money.Amount{"A": usd("10")}, ""},
-		{"nothing to take it off", map[string]money.Amount{"A": usd("0"), "N": usd("-10")}, ""},
-		{"yen have no coins", map[string]money.Amount{"A": money.Must("100", "JPY"), "B": money.Must("50", "JPY"), "N": money.Must("-10", "JPY")}, "A -7, B -3, N 10"},
+		{"in proportion: 30 over 60 and 40", map[string]money.Amount{"A": usd("60"), "B": usd("40"), "N": usd("-30")}, "0", "A -18, B -12, N 30"},
+		{"the cent left over goes to the largest remainder", map[string]money.Amount{"A": usd("1"), "B": usd("1"), "C": usd("1"), "N": usd("-1")}, "0", "A -0.34, B -0.33, C -0.33, N 1"},
+		{"a credit larger than all that is to be paid", map[string]money.Amount{"A": usd("10"), "M": usd("-5"), "N": usd("-15")}, "0", "A -10, M 2.5, N 7.5"},
+		{"nothing negative", map[string]money.Amount{"A": usd("10")}, "0", ""},
+		{"nothing to take it off", map[string]money.Amount{"A": usd("0"), "N": usd("-10")}, "0", ""},
+		{"a credit that was given away is taken off who is left", map[string]money.Amount{"A": usd("60"), "B": usd("20")}, "40", "A -30, B -10"},
+		{"a share that was given is missing from the credit", map[string]money.Amount{"B": usd("40"), "N": usd("-30")}, "-18", "B -12, N 30"},
+		{"more was given away than is to be paid", map[string]money.Amount{"A": usd("10"), "B": usd("5")}, "20", "A -15, B -5"},
+		{"more was given than there is credit", map[string]money.Amount{"A": usd("10"), "N": usd("-5")}, "-8", "A 3, N 5"},
+		{"nobody is left", nil, "8", ""},
 	} {
-		list, err := invoice.Spread(c.totals)
+		list, err := invoice.Spread(c.totals, usd(c.issued))
 		if err != nil || adjusted(list) != c.want {
 			t.Errorf("%s: %q, want %q (%v)", c.name, adjusted(list), c.want, err)
 		}
 	}
-	if _, err := invoice.Spread(map[string]money.Amount{"A": usd("1"), "B": money.Must("-1", "EUR")}); !errors.Is(err, fault.Invalid) {
+	if list, err := invoice.Spread(map[string]money.Amount{"A": money.Must("100", "JPY"), "B": money.Must("50", "JPY"), "N": money.Must("-10", "JPY")}, money.Zero("JPY")); err != nil || adjusted(list) != "A -7, B -3, N 10" {
+		t.Errorf("yen have no coins: %q (%v)", adjusted(list), err)
+	}
+	if _, err := invoice.Spread(map[string]money.Amount{"A": usd("1"), "B": money.Must("-1", "EUR")}, usd("0")); !errors.Is(err, fault.Invalid) {
 		t.Errorf("two currencies: %v", err)
 	}
-	if _, err := invoice.Spread(map[string]money.Amount{"A": usd("1.001"), "B": usd("-1")}); !errors.Is(err, fault.Invalid) {
+	if _, err := invoice.Spread(map[string]money.Amount{"A": usd("1.001"), "B": usd("-1")}, usd("0")); !errors.Is(err, fault.Invalid) {
 		t.Errorf("a total that is not rounded: %v", err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -305,7 +313,7 @@ func TestANegativeAccountIsSpreadOverThePositiveOnes(t *testing.T) {
 			totals[fmt.Sprint(i)] = a
 			sum, _ = sum.Add(a)
 		}
-		list, err := invoice.Spread(totals)
+		list, err := invoice.Spread(totals, usd("0"))
 		if err != nil {
 			t.Fatal(err)
 		}
