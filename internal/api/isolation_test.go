@@ -362,6 +362,7 @@ var cells = map[string]cell{
 	"list-requests":        {path: to("/requests?limit=200"), org: "own"},
 	"ask-exception":        {path: to("/requests/exceptions"), body: in(map[string]any{"account": "CTSO", "rules": []string{"reseller"}, "why": "It is none any more."}), want: staffAskThemselves, why: "a request is made by a person of an organization"},
 	"ask-contact":          {path: to("/requests/contacts"), body: in(map[string]any{"account": "CTSO", "topic": "other", "text": "Please call."}), want: staffAskThemselves, why: "a request is made by a person of an organization"},
+	"ask-reservation":      {path: to("/requests/reservations"), body: in(map[string]any{"account": "CTSO", "intent": "purchase", "subscription": "sub", "scope": "single", "region": "eastus2", "type": "Standard_D4s_v5", "quantity": 1, "term": "P1Y", "billing": "monthly"}), want: staffAskThemselves, why: "a request is made by a person of an organization"},
 	"ask-service":          {path: to("/requests/services"), body: in(map[string]any{"account": "CTSO", "service": "Databricks", "text": "For analysis."}), want: staffAskThemselves, why: "a request is made by a person of an organization"},
 	"get-request":          {path: at("/requests/%s", theRequest)},
 	"get-request-timeline": {path: at("/requests/%s/timeline", theRequest)},

@@ -13,12 +13,12 @@ import (
 type Request struct {
 	ID           string          `json:"id"`
 	Number       string          `json:"number" example:"R-1042"`
-	Kind         string          `json:"kind" enum:"exception,contact,service"`
+	Kind         string          `json:"kind" enum:"exception,contact,service,reservation"`
 	Organization string          `json:"organization"`
 	Account      string          `json:"account,omitempty"`
 	State        string          `json:"state" enum:"open,granted,refused,withdrawn"`
 	Subject      string          `json:"subject"`
-	Payload      json.RawMessage `json:"payload" doc:"By kind: {rules, why}, {topic, text, phone} or {service, region, text}."`
+	Payload      json.RawMessage `json:"payload" doc:"By kind: {rules, why}, {topic, text, phone}, {service, region, text} or the body of POST /requests/reservations."`
 	AskedBy      string          `json:"asked_by"`
 	AskedName    string          `json:"asked_name"`
 	AskedAt      time.Time       `json:"asked_at"`
@@ -42,7 +42,7 @@ type TimelineEntry struct {
 type requestsIn struct {
 	Organization string `query:"organization" maxLength:"100"`
 	Account      string `query:"account" maxLength:"10"`
-	Kind         string `query:"kind" enum:"exception,contact,service"`
+	Kind         string `query:"kind" enum:"exception,contact,service,reservation"`
 	State        string `query:"state" enum:"open,granted,refused,withdrawn"`
 	PageOf
 }
@@ -70,6 +70,25 @@ type serviceRequestIn struct {
 		Service string `json:"service" maxLength:"200" doc:"In one's own words, or a resource type."`
 		Region  string `json:"region,omitempty" maxLength:"100"`
 		Text    string `json:"text" maxLength:"5000"`
+	}
+}
+
+type reservationIn struct {
+	Body struct {
+		Account      string `json:"account,omitempty" maxLength:"10"`
+		Intent       string `json:"intent" enum:"purchase,exchange,cancel"`
+		Subscription string `json:"subscription" maxLength:"60" doc:"That pays for it."`
+		Scope        string `json:"scope" enum:"single,shared" doc:"single: of that subscription; shared: of all."`
+		Region       string `json:"region" maxLength:"60" example:"eastus2"`
+		Type         string `json:"type" maxLength:"100" example:"Standard_D4s_v5"`
+		Cores        int    `json:"cores,omitempty" minimum:"0" maximum:"1000" doc:"Of one machine; left out: as its type has."`
+		Memory       int    `json:"memory,omitempty" minimum:"0" maximum:"100000" doc:"GiB of one machine; left out: as its type has."`
+		Quantity     int    `json:"quantity" minimum:"1" maximum:"10000"`
+		Term         string `json:"term" enum:"P1Y,P3Y"`
+		Billing      string `json:"billing" enum:"once,monthly"`
+		Order        string `json:"order,omitempty" maxLength:"100" doc:"Of an exchange or cancellation: the order id of what was bought."`
+		Bought       string `json:"bought,omitempty" maxLength:"10" doc:"And the day on which it was, like 2026-11-20."`
+		Text         string `json:"text,omitempty" maxLength:"4000"`
 	}
 }
 
@@ -102,6 +121,7 @@ func (s *Server) routeRequests() {
 		more: "An organization has at most one open exception per account: asking again gives that one, widened by the rules that are new."}, s.askException)
 	handle(s, op{id: "ask-contact", is: "POST /requests/contacts", tag: "requests", text: "Ask for a representative", act: account.ActRequestCreate, created: true}, s.askContact)
 	handle(s, op{id: "ask-service", is: "POST /requests/services", tag: "requests", text: "Ask for a further Azure service", act: account.ActRequestCreate, created: true}, s.askService)
+	handle(s, op{id: "ask-reservation", is: "POST /requests/reservations", tag: "requests", text: "Ask to buy, exchange or return a reservation", act: account.ActRequestCreate, created: true}, s.askReservation)
 	handle(s, op{id: "get-request", is: "GET /requests/{id}", tag: "requests", text: "One request, by id or number", act: account.ActRequestView}, func(ctx context.Context, a account.Actor, in *ByID) (Request, error) {
 		r, err := s.request(ctx, a, in.ID)
 		return viewRequest(r), err
@@ -148,6 +168,18 @@ func (s *Server) askService(ctx context.Context, a account.Actor, in *serviceReq
 		return Request{}, err
 	}
 	r, err := s.Desk.AskService(ctx, a, account.Alias(in.Body.Account), support.ServicePayload{Service: in.Body.Service, Region: in.Body.Region, Text: in.Body.Text})
+	return viewRequest(r), err
+}
+
+func (s *Server) askReservation(ctx context.Context, a account.Actor, in *reservationIn) (Request, error) {
+	b := in.Body
+	if err := s.aboutAccount(ctx, a, b.Account); err != nil {
+		return Request{}, err
+	}
+	r, err := s.Desk.AskReservation(ctx, a, account.Alias(b.Account), support.ReservationPayload{
+		Intent: support.Intent(b.Intent), Subscription: b.Subscription, Scope: b.Scope, Region: b.Region, Type: b.Type, Cores: b.Cores, Memory: b.Memory,
+		Quantity: b.Quantity, Term: b.Term, Billing: b.Billing, Order: b.Order, Bought: b.Bought, Text: b.Text,
+	})
 	return viewRequest(r), err
 }
 

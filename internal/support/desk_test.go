@@ -380,3 +380,39 @@ func TestAStrangeNameDoesNotStopADecision(t *testing.T) {
 		t.Errorf("decide: %v", err)
 	}
 }
+
+func TestAReservationIsAskedForWithAllThatItTakes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		o := newOffice(t, db, support.Server{})
+		good := support.ReservationPayload{
+			Intent: support.Purchase, Subscription: "sub-1", Scope: "shared", Region: "eastus2", Type: "Standard_D4s_v5", Cores: 4, Memory: 16, Quantity: 3, Term: "P3Y", Billing: "monthly",
+		}
+		r, err := o.desk.AskReservation(t.Context(), asker, "CTUK", good)
+		if err != nil || r.Kind != support.Reservation || r.Subject != "Reserve 3 × Standard_D4s_v5, eastus2, 3 years" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		for field, spoil := range map[string]func(*support.ReservationPayload){
+			"intent":       func(p *support.ReservationPayload) { p.Intent = "steal" },
+			"subscription": func(p *support.ReservationPayload) { p.Subscription = " " },
+			"scope":        func(p *support.ReservationPayload) { p.Scope = "" },
+			"region":       func(p *support.ReservationPayload) { p.Region = strings.Repeat("x", 61) },
+			"type":         func(p *support.ReservationPayload) { p.Type = "a\x00" },
+			"cores":        func(p *support.ReservationPayload) { p.Memory = -1 },
+			"quantity":     func(p *support.ReservationPayload) { p.Quantity = 0 },
+			"term":         func(p *support.ReservationPayload) { p.Term = "P2Y" },
+			"billing":      func(p *support.ReservationPayload) { p.Billing = "never" },
+			"order":        func(p *support.ReservationPayload) { p.Intent = support.Cancel },
+		} {
+			p := good
+			spoil(&p)
+			_, err := o.desk.AskReservation(t.Context(), asker, "CTUK", p)
+			if f := fault.Of(err); f == nil || len(f.Refusals) != 1 || f.Refusals[0].Field != field || f.Refusals[0].Remedy == "" {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+		good.Intent, good.Order, good.Bought = support.Exchange, "order-1", "2026-01-05"
+		if r, err = o.desk.AskReservation(t.Context(), asker, "CTUK", good); err != nil || !strings.Contains(string(r.Payload), `"order":"order-1"`) {
+			t.Errorf("%s, %v", r.Payload, err)
+		}
+	})
+}

@@ -22,13 +22,14 @@ type Kind string
 
 // The kinds of request.
 const (
-	Exception Kind = "exception" // lift rules of eligibility for a billing account
-	Contact   Kind = "contact"   // a representative, e.g. about an existing Azure account
-	Service   Kind = "service"   // offer a further Azure service
+	Exception   Kind = "exception"   // lift rules of eligibility for a billing account
+	Contact     Kind = "contact"     // a representative, e.g. about an existing Azure account
+	Service     Kind = "service"     // offer a further Azure service
+	Reservation Kind = "reservation" // buy, exchange or return reserved capacity
 )
 
 // Kinds are all kinds there are.
-var Kinds = []Kind{Exception, Contact, Service}
+var Kinds = []Kind{Exception, Contact, Service, Reservation}
 
 // State is where a request stands.
 type State string
@@ -36,7 +37,7 @@ type State string
 // The states of a request.
 const (
 	Open      State = "open"
-	Granted   State = "granted" // of the kinds contact and service: done
+	Granted   State = "granted" // of all kinds but exceptions: done
 	Refused   State = "refused"
 	Withdrawn State = "withdrawn" // by the one who asked; a granted one by staff
 )
@@ -57,7 +58,7 @@ type Request struct {
 	Alias       account.Alias // "" = about no account
 	State       State
 	Subject     string
-	Payload     json.RawMessage // by kind: ExceptionPayload, ContactPayload, ServicePayload
+	Payload     json.RawMessage // by kind: ExceptionPayload, ContactPayload, ServicePayload, ReservationPayload
 	AskedBy     account.UserID
 	AskedName   string
 	AskedEmail  string

@@ -99,4 +99,16 @@ func TestAPersonWithoutScriptsGetsASubscription(t *testing.T) {
 	s.get("/providers?q=analytics&state=ready").is(200).says("1 provider", "Contoso analytics")
 	s.get("/providers/list.csv").is(200).says("Contoso analytics,ready", "contosoanalytics.onmicrosoft.com")
 	s.get("/search?q=contosoanalytics").redirects("/providers/" + id)
+	// A reservation that this subscription pays for.
+	p, err := w.app.Providers.Find(t.Context(), provider.ID(id))
+	w.must(err)
+	s.get("/requests/reservation").is(200).says("Contoso analytics · CTSE", "Send the request")
+	wanted := url.Values{"intent": {"purchase"}, "subscription": {p.Subscription}, "scope": {"single"}, "billing": {"monthly"}, "type": {"Standard_D4s_v5"}, "region": {"eastus2"}, "quantity": {"two"}, "term": {"P3Y"}}
+	s.post("/requests/reservation", wanted).is(422).says("not a whole number", "Standard_D4s_v5")
+	wanted.Set("quantity", "2")
+	wanted.Set("subscription", "somebody-else's")
+	s.post("/requests/reservation", wanted).is(422).says("no subscription of your organization")
+	wanted.Set("subscription", p.Subscription)
+	s.post("/requests/reservation", wanted).redirects("/requests")
+	s.get("/requests").is(200).says("Reserve 2 × Standard_D4s_v5, eastus2, 3 years")
 }

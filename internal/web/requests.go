@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"causeway/internal/account"
@@ -92,7 +93,7 @@ func (s *Server) requestFilter(v *visit, path string) (ui.Filter, support.Filter
 	chip("Declined", support.Refused, n[support.Refused])
 	chip("Withdrawn", support.Withdrawn, n[support.Withdrawn])
 	bar.Select = ui.Select{Name: "kind", Label: "Kind", Value: string(f.Kind), Options: []ui.Option{
-		{Label: "Kind: all"}, {Value: "exception", Label: "Exceptions"}, {Value: "service", Label: "Services"}, {Value: "contact", Label: "Contact"},
+		{Label: "Kind: all"}, {Value: "exception", Label: "Exceptions"}, {Value: "service", Label: "Services"}, {Value: "reservation", Label: "Reservations"}, {Value: "contact", Label: "Contact"},
 	}}
 	if f.State != "" {
 		bar.Hidden = []ui.Pair{{Name: "state", Value: string(f.State)}}
@@ -246,6 +247,9 @@ func wrote(r support.Request) (text string, rows []ui.KV, rules []string) {
 	var p struct {
 		Rules                                    []string
 		Why, Text, Service, Region, Phone, Topic string
+
+		Intent, Subscription, Scope, Type, Term, Billing, Order, Bought string
+		Quantity, Cores, Memory                                         int
 	}
 	if json.Unmarshal(r.Payload, &p) != nil {
 		return "", nil, nil
@@ -253,11 +257,22 @@ func wrote(r support.Request) (text string, rows []ui.KV, rules []string) {
 	for _, x := range p.Rules {
 		rules = append(rules, eligibility.Rule(x).Title())
 	}
-	for _, kv := range []ui.KV{{Key: "Service", Value: p.Service}, {Key: "Region", Value: p.Region}, {Key: "Topic", Value: p.Topic}, {Key: "Telephone", Value: p.Phone}} {
+	for _, kv := range []ui.KV{{Key: "Service", Value: p.Service}, {Key: "Region", Value: p.Region}, {Key: "Topic", Value: p.Topic}, {Key: "Telephone", Value: p.Phone},
+		{Key: "Request", Value: p.Intent}, {Key: "Subscription", Value: p.Subscription}, {Key: "Applies to", Value: p.Scope}, {Key: "Type of machine", Value: p.Type},
+		{Key: "Quantity", Value: some(p.Quantity)}, {Key: "Cores of each", Value: some(p.Cores)}, {Key: "GiB of each", Value: some(p.Memory)}, {Key: "Term", Value: support.Years(p.Term)},
+		{Key: "Paid", Value: p.Billing}, {Key: "Reservation order", Value: p.Order}, {Key: "Bought on", Value: p.Bought}} {
 		if kv.Value != "" {
 			kv.Value = plain(kv.Value)
 			rows = append(rows, kv)
 		}
 	}
 	return strings.TrimSpace(p.Why + p.Text), rows, rules
+}
+
+// some is a number that was given.
+func some(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }

@@ -66,6 +66,8 @@ func (s *Server) routes() []route {
 		{"GET /receipts/{id}", person, account.ActReceiptView, s.keptReceipt},
 		{"GET /requests", person, account.ActRequestView, s.listRequests},
 		{"POST /requests", person, account.ActRequestCreate, s.ask},
+		{"GET /requests/reservation", person, account.ActRequestView, s.reservationForm},
+		{"POST /requests/reservation", person, account.ActRequestCreate, s.askReservation},
 		{"POST /requests/{id}/withdraw", person, account.ActRequestWithdraw, s.withdrawRequest},
 		{"GET /people", person, account.ActUserView, s.listPeople},
 		{"POST /people", person, account.ActUserCreate, s.addPerson},

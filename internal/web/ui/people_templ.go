@@ -45,7 +45,7 @@ func Requests(p RequestsPage) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			templ_7745c5c3_Err = PageHead(Head{Title: "Requests", Text: "What you asked " + p.Shell.Brand.Partner + " for, and the answers.",
-				Actions: []Action{{ID: "new-request", Label: "New request…", Icon: "plus", Variant: "primary", Dialog: "new-request-dialog", Off: p.New.Off}}}).Render(ctx, templ_7745c5c3_Buffer)
+				Actions: []Action{{ID: "new-reservation", Label: "Reservation…", Href: "/requests/reservation", Off: p.New.Off}, {ID: "new-request", Label: "New request…", Icon: "plus", Variant: "primary", Dialog: "new-request-dialog", Off: p.New.Off}}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -173,7 +173,7 @@ func Settings(p SettingsPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Button(Action{ID: "save", Label: "Save", Variant: "primary", Submit: true, Off: p.Off, Busy: "Saving…"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Button(Action{ID: "save", Label: when(p.Button == "", "Save", p.Button), Variant: "primary", Submit: true, Off: p.Off, Busy: when(p.Button == "", "Saving…", "Sending…")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

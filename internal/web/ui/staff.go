@@ -157,6 +157,7 @@ type SettingsPage struct {
 	Text    string
 	Action  string // where the form posts to
 	Version string
+	Button  string // "" = Save
 	Saved   string // "Version 4, saved by owner@partner.example on 20 Nov 2026, 11:02"
 	Groups  []FormGroup
 	Errors  Errors
