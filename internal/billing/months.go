@@ -2,17 +2,19 @@ package billing
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"causeway/internal/billing/sqlc"
 	"causeway/internal/money"
 	"causeway/internal/store"
 	"causeway/internal/usage"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // Months keeps what each account's months cost, as they were rated last: one row an
@@ -24,10 +26,15 @@ func NewMonths(db *store.DB) *Months { return &Months{db} }
 
 // Save keeps a month in place of what was known of it before.
 func (m *Months) Save(ctx context.Context, tx *store.Tx, x AccountMonth) error {
-	if err := x.Month.Check(); err != nil {
-		return err
-	}
 	cells, err := packCells(x.Cells)
+	if err != nil {
+		return fmt.Errorf("keep %s of %s: %w", x.Month, x.Account, err)
+	}
+	return m.save(ctx, tx, x, cells)
+}
+
+func (m *Months) save(ctx context.Context, tx *store.Tx, x AccountMonth, cells []byte) error {
+	err := x.Month.Check()
 	if err == nil {
 		err = sqlc.New(tx).SaveMonth(ctx, sqlc.SaveMonthParams{
 			Month: string(x.Month), Account: x.Account, Currency: string(x.Currency), Billed: x.Billed, AsOf: string(x.AsOf), RatedAt: store.Micros(x.RatedAt),
@@ -116,9 +123,17 @@ func unpackCells(packed []byte) (cells []Cell, err error) {
 	return cells, err
 }
 
+// packers are used again: making one costs more than packing an account's month.
+var packers = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+
 func pack(body []byte) ([]byte, error) {
+	z, ok := packers.Get().(*gzip.Writer)
+	if !ok {
+		return nil, errors.New("that is no packer")
+	}
+	defer packers.Put(z)
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z.Reset(&b)
 	_, err := z.Write(body)
 	err = errors.Join(err, z.Close()) // before the bytes are taken
 	return b.Bytes(), err

@@ -39,6 +39,10 @@ type rated struct {
 	covered []covered
 	split   []rating.Line
 	trouble string // why it has no price
+
+	same             bool // as it is kept already
+	hash             string
+	charged, dayWise []byte // packed: charges and cells
 }
 
 // kept is what the table of charges holds of a month.
@@ -139,6 +143,9 @@ func (c *Cycle) rateAll(ctx context.Context, m usage.Month, src sources, owners 
 		busy.Go(func() {
 			for w := range in {
 				r, err := c.rateOne(ctx, m, w.account, w.groups, src)
+				if err == nil {
+					err = r.pack(hashes[w.account])
+				}
 				if err != nil {
 					cancel(err)
 				}
@@ -194,7 +201,7 @@ func (c *Cycle) rateAll(ctx context.Context, m usage.Month, src sources, owners 
 		busy.Wait()
 		fed <- err
 	}()
-	werr := c.writeAll(ctx, m, order, hashes)
+	werr := c.writeAll(ctx, order)
 	if werr != nil {
 		cancel(werr)
 	}
@@ -227,7 +234,7 @@ func (c *Cycle) groups(ctx context.Context, q usage.Query, each func(string, []u
 	return c.lake.Groups(ctx, q, each)
 }
 
-func (c *Cycle) writeAll(ctx context.Context, m usage.Month, order <-chan chan rated, hashes map[string]string) error {
+func (c *Cycle) writeAll(ctx context.Context, order <-chan chan rated) error {
 	var batch []rated
 	flush := func() error {
 		if len(batch) == 0 {
@@ -235,7 +242,7 @@ func (c *Cycle) writeAll(ctx context.Context, m usage.Month, order <-chan chan r
 		}
 		err := c.db.Tx(ctx, func(tx *store.Tx) error {
 			for _, r := range batch {
-				if err := c.writeRated(ctx, tx, r, hashes[r.Account]); err != nil {
+				if err := c.writeRated(ctx, tx, r); err != nil {
 					return err
 				}
 			}
@@ -264,7 +271,8 @@ func (c *Cycle) writeAll(ctx context.Context, m usage.Month, order <-chan chan r
 	return flush()
 }
 
-func (c *Cycle) writeRated(ctx context.Context, tx *store.Tx, r rated, was string) error {
+// pack makes what is kept of a month, unless it is what is kept already.
+func (r *rated) pack(was string) error {
 	body, err := json.Marshal(kept{r.charges, r.covered, r.split, r.Cost})
 	if err != nil {
 		return err
@@ -273,24 +281,30 @@ func (c *Cycle) writeRated(ctx context.Context, tx *store.Tx, r rated, was strin
 	if err != nil {
 		return err
 	}
-	hash := hashOf(body, cells, fmt.Appendf(nil, "%s %v %s", r.Currency, r.Billed, r.trouble))
-	if hash == was || was == "" && len(r.charges) == 0 && len(r.Cells) == 0 && r.trouble == "" {
+	r.hash = hashOf(body, cells, fmt.Appendf(nil, "%s %v %s", r.Currency, r.Billed, r.trouble))
+	if r.same = r.hash == was || was == "" && len(r.charges) == 0 && len(r.Cells) == 0 && r.trouble == ""; r.same {
 		return nil
 	}
-	if len(r.Cells) == 0 {
+	if r.charged, err = pack(body); err == nil {
+		r.dayWise, err = pack(cells)
+	}
+	return err
+}
+
+func (c *Cycle) writeRated(ctx context.Context, tx *store.Tx, r rated) (err error) {
+	switch {
+	case r.same:
+		return nil
+	case len(r.Cells) == 0:
 		err = c.months.Forget(ctx, tx, r.Account, r.Month)
-	} else {
-		err = c.months.Save(ctx, tx, r.AccountMonth)
+	default:
+		err = c.months.save(ctx, tx, r.AccountMonth, r.dayWise)
 	}
-	if err != nil {
-		return err
-	}
-	packed, err := pack(body)
 	if err != nil {
 		return err
 	}
 	return sqlc.New(tx).SaveCharge(ctx, sqlc.SaveChargeParams{
-		Account: r.Account, Month: string(r.Month), Currency: string(r.Currency), Billed: r.Billed, Trouble: r.trouble, Body: packed, Hash: hash,
+		Account: r.Account, Month: string(r.Month), Currency: string(r.Currency), Billed: r.Billed, Trouble: r.trouble, Body: r.charged, Hash: r.hash,
 	})
 }
 

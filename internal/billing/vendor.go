@@ -131,6 +131,12 @@ func (c *Cycle) explainInvoice(ctx context.Context, v *vendorData) (Statement, [
 			if err := plus(&sum, g.Cost); err != nil {
 				return err
 			}
+			if g.MeterName == "" { // a charge of the reconciliation alone
+				continue
+			}
+			if err := rates.note(g); err != nil {
+				return err
+			}
 		}
 		if account == "" {
 			suspense = sum
@@ -141,16 +147,6 @@ func (c *Cycle) explainInvoice(ctx context.Context, v *vendorData) (Statement, [
 	}
 	err = c.groups(ctx, usage.Query{Rated: []string{v.rated}, Invoiced: []string{v.invoiced}, Owners: owners}, add)
 	if err != nil {
-		return Statement{}, nil, err
-	}
-	if err := c.groups(ctx, usage.Query{Rated: []string{v.rated}}, func(_ string, groups []usage.Group) error {
-		for _, g := range groups {
-			if err := rates.note(g); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
 		return Statement{}, nil, err
 	}
 	tax, causes := zero, causes{}

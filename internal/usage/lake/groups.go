@@ -21,6 +21,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 	"github.com/shopspring/decimal"
+	"golang.org/x/sync/errgroup"
 )
 
 // session is one connection with temporary tables of its own.
@@ -143,10 +144,8 @@ func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account stri
 		return err
 	}
 	if err := s.run(ctx, `CREATE TEMP TABLE totals AS
-		SELECT p.account, t.* FROM (
-			SELECT kind, day, price, effective, tags, count(*) AS n, sum(quantity) AS quantity, sum(cost) AS cost, sum(priced) AS priced
-			FROM (`+rows+`) GROUP BY ALL) t
-		JOIN ranges p ON p.kind = t.kind AND t.day BETWEEN p.first AND p.last`); err != nil {
+		SELECT p.account, r.kind, r.day, r.price, r.effective, r.tags, count(*) AS n, sum(r.quantity) AS quantity, sum(r.cost) AS cost, sum(r.priced) AS priced
+		FROM (`+rows+`) r JOIN ranges p ON p.kind = r.kind AND r.day BETWEEN p.first AND p.last GROUP BY ALL`); err != nil {
 		return err
 	}
 	return s.read(ctx, q, accounts, each)
@@ -234,6 +233,9 @@ func (s *session) read(ctx context.Context, q usage.Query, accounts []string, ea
 	}
 	return nil
 }
+
+// groupsAtOnce is how many groups are made of sums by one goroutine.
+const groupsAtOnce = 256
 
 // inMemory is about how many totals are read at once.
 const inMemory = 100_000
@@ -400,11 +402,17 @@ func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*ki
 			return nil
 		}
 		groups := make([]usage.Group, len(all))
-		for i := range all {
-			var err error
-			if groups[i], err = all[i].group(); err != nil {
+		var made errgroup.Group
+		for from := 0; from < len(all); from += groupsAtOnce {
+			made.Go(func() (err error) {
+				for i := from; i < min(from+groupsAtOnce, len(all)) && err == nil; i++ {
+					groups[i], err = all[i].group()
+				}
 				return err
-			}
+			})
+		}
+		if err := made.Wait(); err != nil {
+			return err
 		}
 		all = all[:0]
 		clear(at)

@@ -41,29 +41,42 @@ func (a fixed) big() *big.Int {
 	return v.Or(v.Lsh(v, 64), new(big.Int).SetUint64(a.lo))
 }
 
+// zeros are the powers of ten that are taken off the end of a number, the largest first.
+var zeros = [...]struct {
+	power uint64
+	n     int32
+}{{1_000_000_000, 9}, {1_000, 3}, {10, 1}}
+
 // decimal is the number without needless zeros at its end.
 func (a fixed) decimal() decimal.Decimal {
-	exp := int32(-places)
-	if (a.hi == 0 && a.lo < 1<<63) || (a.hi == -1 && a.lo >= 1<<63) {
-		v := int64(a.lo) // #nosec G115 -- the number fits
-		if v == 0 {
-			return decimal.Zero
+	if a == (fixed{}) {
+		return decimal.Zero
+	}
+	m, exp := a, int32(-places)
+	if a.hi < 0 {
+		m = a.neg()
+	}
+	hi, lo := uint64(m.hi), m.lo // #nosec G115 -- not negative any more
+	for _, z := range zeros {
+		for exp+z.n <= 0 {
+			q, r := bits.Div64(hi%z.power, lo, z.power)
+			if r != 0 {
+				break
+			}
+			hi, lo, exp = hi/z.power, q, exp+z.n
 		}
-		for exp <= -6 && v%1_000_000 == 0 {
-			v, exp = v/1_000_000, exp+6
-		}
-		for exp < 0 && v%10 == 0 {
-			v, exp = v/10, exp+1
+	}
+	if hi == 0 && lo < 1<<63 {
+		v := int64(lo) // #nosec G115 -- the number fits
+		if a.hi < 0 {
+			v = -v
 		}
 		return decimal.New(v, exp)
 	}
-	v, ten, rest := a.big(), big.NewInt(10), new(big.Int)
-	for exp < 0 {
-		q, r := new(big.Int).QuoRem(v, ten, rest)
-		if r.Sign() != 0 {
-			break
-		}
-		v, exp = q, exp+1
+	v := new(big.Int).SetUint64(hi)
+	v.Or(v.Lsh(v, 64), new(big.Int).SetUint64(lo))
+	if a.hi < 0 {
+		v.Neg(v)
 	}
 	return decimal.NewFromBigInt(v, exp)
 }
