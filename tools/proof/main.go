@@ -54,6 +54,18 @@ var proofs = []proof{
 		limits: []limit{{"adopted", atLeast, 10_000}, {"differences_after", atMost, 0}},
 	},
 	{
+		title: "A million usage records from the export to charges", args: []string{"bench", "billing", "--records", "1000000", "--json"},
+		limits: []limit{{"ratio_to_gunzip", atMost, 3}, {"peak_rss_bytes", atMost, 1 << 30}, {"unclassified", is, "0"}},
+	},
+	{
+		title: "Ten million usage records from the export to charges", args: []string{"bench", "billing", "--records", "10000000", "--json"},
+		limits: []limit{{"ratio_to_gunzip", atMost, 3}, {"peak_rss_bytes", atMost, 1 << 30}, {"unclassified", is, "0"}},
+	},
+	{
+		title: "The close of a month: 10 000 accounts, 10 million records", args: []string{"bench", "close", "--accounts", "10000", "--records", "10000000", "--json"},
+		limits: []limit{{"issued", atLeast, 10_000}, {"seconds", atMost, 300}, {"unclassified", is, "0"}},
+	},
+	{
 		title: "Recovery", args: []string{"bench", "recovery", "--json"},
 		limits: []limit{{"restart_resume_seconds", atMost, 1}, {"takeover_seconds", atMost, 15}},
 	},
