@@ -76,7 +76,7 @@ var proofs = []proof{
 		title: "Torture: 300 onboardings, three servers on PostgreSQL", args: []string{"torture", "--onboardings", "300", "--seed", "1", "--database", "postgres", "--replicas", "3", "--json"}, limits: promises,
 	},
 	{
-		title: "Torture: 10 000 onboardings in one process", args: []string{"torture", "--fast", "--onboardings", "100", "--seeds", "100", "--at-once", "3", "--seed", "1", "--json"}, limits: promises,
+		title: "Torture: 10 000 onboardings in one process", args: []string{"torture", "--fast", "--onboardings", "100", "--seeds", "100", "--at-once", "3", "--seed", "1", "--timeout", "4h", "--json"}, limits: promises,
 	},
 	{
 		title: "Torture: 1 000 partners billed", args: []string{"torture", "--billing", "--months", "2", "--seeds", "1000", "--at-once", "3", "--seed", "1", "--timeout", "4h", "--json"},
