@@ -71,7 +71,8 @@ const (
 	ActPriceView   Action = "price.view"   // price lists, exchange rates, the lab
 	ActPriceChange Action = "price.change" // save, activate, withdraw, assign to an account
 
-	ActUsageView Action = "usage.view" // usage, invoices and what they are made of
+	ActUsageView    Action = "usage.view"    // usage, invoices and what they are made of
+	ActBudgetChange Action = "budget.change" // what an account should cost in a month, and who is told
 
 	ActBillingView   Action = "billing.view"   // drafts, suspense, reconciliation, the partner's margin
 	ActBillingChange Action = "billing.change" // settings of billing, rate and draft anew, assign what is in suspense
@@ -163,6 +164,7 @@ var rights = map[Action]right{
 	ActSweep:                 {"sweep", "compare both sides now", nobody, desk, writes},
 	ActMailRetry:             {"mail", "send the mail again", nobody, desk, writes},
 	ActUsageView:             {"account", "see what is charged", admin, staff, reads},
+	ActBudgetChange:          {"account", "change the budgets of this account", admin, billing, writes},
 	ActPriceView:             {"price list", "see the price lists", nobody, staff, reads},
 	ActPriceChange:           {"price list", "change prices", nobody, billing, writes},
 	ActBillingView:           {"bill", "see how the month is billed", nobody, staff, reads},

@@ -20,7 +20,7 @@ var mayDo = map[account.Role]string{
 		account.view account.connect organization.view user.view token.own request.view request.create request.withdraw exception.ask
 		agreement.view guardrail.view
 		provider.create-for-organization provider.cancel credentials.show credentials.stored onboarding.edit onboarding.cancel
-		organization.change user.create user.change token.other audit.view usage.view`,
+		organization.change user.create user.change token.other audit.view usage.view budget.change`,
 	account.RoleReader: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
 		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view price.view usage.view billing.view difference.view`,
 	account.RoleSupport: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
@@ -30,13 +30,13 @@ var mayDo = map[account.Role]string{
 	account.RoleFinance: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
 		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view price.view usage.view billing.view difference.view
 		association.change account.create account.change account.disable organization.create request.create request.withdraw request.decide
-		exception.ask exception.decide price.change billing.change billing.issue billing.close`,
+		exception.ask exception.decide price.change billing.change billing.issue billing.close budget.change`,
 	account.RoleOwner: `provider.view receipt.view onboarding.view exchange.view association.view account.view organization.view user.view
 		token.own request.view agreement.view guardrail.view audit.view settings.view partner.view mail.view price.view usage.view billing.view difference.view
 		provider.edit provider.cancel onboarding.retry onboarding.edit onboarding.cancel account.create account.change account.administrators
 		account.disable association.change organization.create organization.change request.create request.withdraw request.decide
 		exception.ask exception.decide mail.retry difference.resolve sweep.run user.create user.change token.other agreement.publish guardrail.change settings.change
-		partner.connect price.change billing.change billing.issue billing.close`,
+		partner.connect price.change billing.change billing.issue billing.close budget.change`,
 }
 
 func TestEveryActionForEveryRoleInEveryScope(t *testing.T) {

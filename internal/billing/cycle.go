@@ -29,6 +29,7 @@ const (
 	JobIssue     = "billing-issue"     // key: month that is closed. What staff approved
 	JobReconcile = "billing-reconcile" // key: Microsoft's invoice. From the last estimate to it
 	JobDaily     = "billing-daily"     // drafts of the running month, once a day
+	JobBudget    = "billing-budget"    // key: month of service. What its budgets have to tell
 
 	JobAccounting = "accounting" // what was issued and posted, told to the partner's accounting
 )
@@ -42,6 +43,7 @@ type Parts struct {
 	People   *account.Directory
 	Settings *partner.Settings
 	Mail     *support.Outbox // nil = no mail
+	Desk     *support.Desk   // takes what a budget asks of the partner; nil = nobody is asked
 	Prices   *price.Book
 	Journal  *ledger.Journal
 	Lake     Lake
@@ -67,6 +69,7 @@ type Cycle struct {
 	people   *account.Directory
 	settings *partner.Settings
 	mail     *support.Outbox
+	desk     *support.Desk
 	prices   *price.Book
 	book     *invoice.Book
 	journal  *ledger.Journal
@@ -85,7 +88,7 @@ type Cycle struct {
 // process of role web has none, and only reads.
 func New(p Parts) *Cycle {
 	c := &Cycle{
-		db: p.DB, now: p.Now, log: p.Log, jobs: p.Jobs, people: p.People, settings: p.Settings, mail: p.Mail, prices: p.Prices, journal: p.Journal,
+		db: p.DB, now: p.Now, log: p.Log, jobs: p.Jobs, people: p.People, settings: p.Settings, mail: p.Mail, desk: p.Desk, prices: p.Prices, journal: p.Journal,
 		lake: p.Lake, raw: p.Raw, files: p.Files, months: NewMonths(p.DB), workers: max(p.Workers, 1), names: p.Names, portal: p.Portal, ring: p.Ring, outside: accountingClient(),
 	}
 	if c.names == nil {
@@ -96,7 +99,7 @@ func New(p Parts) *Cycle {
 		return c
 	}
 	for kind, do := range map[string]func(context.Context, job.Job) error{
-		JobLoad: c.doLoad, JobRate: c.doRate, JobVendor: c.doVendor, JobDraft: c.doDraft, JobIssue: c.doIssue, JobReconcile: c.doReconcile, JobDaily: c.doDaily, JobAccounting: c.doAccounting,
+		JobLoad: c.doLoad, JobRate: c.doRate, JobVendor: c.doVendor, JobDraft: c.doDraft, JobIssue: c.doIssue, JobReconcile: c.doReconcile, JobDaily: c.doDaily, JobAccounting: c.doAccounting, JobBudget: c.doBudget,
 	} {
 		p.Jobs.Handle(kind, do)
 	}
@@ -110,6 +113,12 @@ func Points() []string {
 		"billing.draft:batch", "billing.draft:done", "billing.issue:begin", "billing.issue:filed", "billing.issue:done", "billing.reconcile:explained", "billing.reconcile:kept",
 		"billing.close:may", "billing.close:done",
 	}
+}
+
+// BudgetPoints are those of the watch over budgets, which has none to kill in a month
+// without budgets.
+func BudgetPoints() []string {
+	return []string{"billing.budget:asked", "billing.budget:told", "billing.budget:done"}
 }
 
 // Book is where the documents are.

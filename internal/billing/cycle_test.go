@@ -61,6 +61,7 @@ type books struct {
 	lake      *lake.Lake
 	fetch     *billing.Fetcher
 	mail      *support.Outbox
+	desk      *support.Desk
 	*billing.Cycle
 }
 
@@ -119,8 +120,9 @@ func (b *books) build() {
 	b.journal, b.prices = ledger.New(b.db, now), price.New(b.db, now)
 	settings := partner.New(b.db, now, partner.WithBrand(partner.SeedBrand()))
 	b.mail = support.NewOutbox(b.db, now, b.jobs, settings, support.Server{}, log)
+	b.desk = support.New(b.db, now, settings, b.mail, "https://portal.example")
 	b.Cycle = billing.New(billing.Parts{
-		DB: b.db, Now: now, Log: log, Jobs: b.jobs, People: b.people, Settings: settings, Prices: b.prices, Mail: b.mail, Portal: "https://portal.example",
+		DB: b.db, Now: now, Log: log, Jobs: b.jobs, People: b.people, Settings: settings, Prices: b.prices, Mail: b.mail, Desk: b.desk, Portal: "https://portal.example",
 		Journal: b.journal, Lake: b.lake, Raw: b.raw, Files: billing.Folder(filepath.Join(b.dir, "documents")), Workers: b.workers, Ring: b.ring,
 	})
 	b.fetch = billing.NewFetcher(billing.FetchParts{
@@ -424,13 +426,16 @@ func (b *books) compare(invoice string, causes []billing.Cause) {
 	}
 }
 
-// Who administers the account by an address of mail is told of its document, with the
-// way to its page; without that setting nobody is.
+// Who administers the account by an address of mail, and its billing contact, are told
+// of its document once each, with the way to its page; without that setting nobody is.
 func TestADocumentIsToldByMail(t *testing.T) {
 	b := newBooks(t, storetest.SQLite(t), "2026-11-08")
 	b.generate(sim.BillOptions{Month: "2026-10", Seed: 7, Customers: 2, Records: 200, Features: without("unmapped")})
 	aliases := b.connect("2026-01-01")
-	b.must(b.people.AddAdministrator(t.Context(), account.System(), account.Alias(aliases[0]), "owner@company.example", "correct horse battery staple"))
+	for _, login := range []string{"owner@company.example", "c0001-admin"} {
+		b.must(b.people.AddAdministrator(t.Context(), account.System(), account.Alias(aliases[0]), login, "correct horse battery staple"))
+	}
+	b.must(b.people.AddAdministrator(t.Context(), account.System(), account.Alias(aliases[1]), "Billing@C0002.example", "correct horse battery staple"))
 	setup, err := b.Setup(t.Context())
 	b.must(err)
 	setup.Mail = true
@@ -440,7 +445,13 @@ func TestADocumentIsToldByMail(t *testing.T) {
 	docs := b.issue("2026-10")
 	mails, err := b.mail.Mails(t.Context(), account.System(), "", "", 10)
 	b.must(err)
-	if len(mails.Items) != 1 || mails.Items[0].To != "owner@company.example" || !strings.HasSuffix(strings.TrimSpace(mails.Items[0].Text), "https://portal.example/invoices/"+string(docs[0].ID)) {
-		t.Errorf("%+v, want one mail about %s", mails.Items, docs[0].ID)
+	var got []string
+	for _, m := range mails.Items {
+		got = append(got, m.To+" "+strings.TrimPrefix(m.Text[strings.LastIndex(m.Text, "https://"):], "https://portal.example/invoices/"))
+	}
+	slices.Sort(got)
+	want := []string{"billing@c0001.example " + string(docs[0].ID) + "\n", "billing@c0002.example " + string(docs[1].ID) + "\n", "owner@company.example " + string(docs[0].ID) + "\n"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

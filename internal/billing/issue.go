@@ -309,22 +309,23 @@ func (c *Cycle) PDF(ctx context.Context, id invoice.ID) ([]byte, error) {
 	return b, nil
 }
 
-// send tells the account's administrators.
+// send tells those who get the account's documents.
 func (c *Cycle) send(ctx context.Context, tx *store.Tx, d invoice.Document) error {
 	setup, err := c.setup(ctx, tx)
 	if err != nil || !setup.Mail || c.mail == nil {
 		return err
 	}
-	admins, err := c.people.Administrators(ctx, account.Alias(d.Account))
+	a, err := c.people.Account(ctx, account.Alias(d.Account))
 	if err != nil {
 		return err
 	}
-	for _, a := range admins {
-		if !a.Active || !strings.Contains(a.Login, "@") {
-			continue
-		}
+	all, err := c.addressees(ctx, a)
+	if err != nil {
+		return err
+	}
+	for _, to := range all {
 		err := c.mail.Send(ctx, tx, support.Message{
-			Key: "document:" + string(d.ID) + ":" + a.Login, To: a.Login, Subject: d.Seller.Name + ": " + d.Number,
+			Key: "document:" + string(d.ID) + ":" + to, To: to, Subject: d.Seller.Name + ": " + d.Number,
 			Text: fmt.Sprintf("%s for %s, account %s: %s, due on %s.\n\n%s/invoices/%s\n", d.Number, d.Period, d.Account, d.Total, d.DueDay, c.portal, d.ID),
 		})
 		if err != nil {

@@ -208,3 +208,49 @@ SELECT * FROM accounting_event WHERE delivered_at = 0 ORDER BY made_at, id LIMIT
 
 -- name: CountDocuments :many
 SELECT status, COUNT(*) AS many, CAST(SUM(CASE WHEN seq > 0 THEN 1 ELSE 0 END) AS BIGINT) AS numbered FROM invoice_document WHERE period = @period GROUP BY status ORDER BY status;
+
+-- name: BudgetsOf :many
+SELECT * FROM billing_budget WHERE account = @account ORDER BY entitlement;
+
+-- name: GetBudget :one
+SELECT * FROM billing_budget WHERE account = @account AND entitlement = @entitlement;
+
+-- name: LockBudget :one
+SELECT * FROM billing_budget WHERE account = @account AND entitlement = @entitlement FOR UPDATE;
+
+-- name: BudgetsToWatch :many
+SELECT account, entitlement FROM billing_budget
+WHERE from_month <= @month AND (account > @after_account OR (account = @after_account AND entitlement > @after_entitlement))
+ORDER BY account, entitlement LIMIT @batch;
+
+-- name: AddBudget :exec
+INSERT INTO billing_budget (account, entitlement, amount, currency, thresholds, recipients, ask, from_month, owner, version, changed_at, changed_by)
+VALUES (@account, @entitlement, @amount, @currency, @thresholds, @recipients, @ask, @from_month, @owner, 1, @changed_at, @changed_by);
+
+-- name: SetBudget :execrows
+UPDATE billing_budget SET amount = @amount, currency = @currency, thresholds = @thresholds, recipients = @recipients, ask = @ask, from_month = @from_month,
+    owner = @owner, version = version + 1, changed_at = @changed_at, changed_by = @changed_by
+WHERE account = @account AND entitlement = @entitlement AND version = @version;
+
+-- name: DropBudget :execrows
+DELETE FROM billing_budget WHERE account = @account AND entitlement = @entitlement;
+
+-- name: AlertsInForce :many
+SELECT * FROM billing_budget_alert WHERE account = @account AND entitlement = @entitlement AND month = @month AND rearmed_at = 0 ORDER BY basis, percent;
+
+-- name: AddAlert :exec
+INSERT INTO billing_budget_alert (id, account, entitlement, month, basis, percent, amount, currency, spent, month_end, low, high, recipients, request, made_at, rearmed_at)
+VALUES (@id, @account, @entitlement, @month, @basis, @percent, @amount, @currency, @spent, @month_end, @low, @high, @recipients, @request, @made_at, 0);
+
+-- name: RearmAlert :exec
+UPDATE billing_budget_alert SET rearmed_at = @now WHERE id = @id AND rearmed_at = 0;
+
+-- name: RearmAll :exec
+UPDATE billing_budget_alert SET rearmed_at = @now WHERE account = @account AND entitlement = @entitlement AND rearmed_at = 0;
+
+-- name: AlertsOf :many
+SELECT * FROM billing_budget_alert WHERE account = @account ORDER BY made_at DESC, id DESC LIMIT @batch;
+
+-- name: PaysForSubscription :one
+SELECT CAST((SELECT COUNT(*) FROM provider p WHERE p.account = @account AND p.subscription = @entitlement)
+    + (SELECT COUNT(*) FROM association a WHERE a.account = @account AND a.entitlement = @entitlement) AS BIGINT) AS many;

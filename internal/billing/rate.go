@@ -109,7 +109,7 @@ func (c *Cycle) Rate(ctx context.Context, m usage.Month) error {
 				return err
 			}
 		}
-		return nil
+		return c.jobs.Add(ctx, tx, JobBudget, string(m), struct{}{}, time.Time{})
 	})
 	if err == nil {
 		job.Point("billing.rate:done")

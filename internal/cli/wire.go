@@ -186,7 +186,7 @@ func (a *App) billing(ctx context.Context) (err error) {
 	}
 	a.Prices, a.Journal = price.New(a.DB, a.Config.Now), ledger.New(a.DB, a.Config.Now)
 	parts := billing.Parts{
-		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Jobs: a.Jobs, People: a.People, Settings: a.Settings, Mail: a.Mail, Prices: a.Prices, Journal: a.Journal,
+		DB: a.DB, Now: a.Config.Now, Log: a.Config.Log, Jobs: a.Jobs, People: a.People, Settings: a.Settings, Mail: a.Mail, Desk: a.Desk, Prices: a.Prices, Journal: a.Journal,
 		Raw: a.Raw, Files: billing.Folder(filepath.Join(a.Config.dataFolder(), "documents")), Workers: runtime.GOMAXPROCS(0), Portal: a.Config.PublicURL, Ring: a.Ring,
 		Names: a.subscriptionName,
 	}

@@ -53,6 +53,42 @@ func (d *Desk) AskService(ctx context.Context, a account.Actor, alias account.Al
 	return d.ask(ctx, a, a.Org, alias, Service, "Further service: "+p.Service, &p)
 }
 
+// ContactFor asks for a representative in the name of a person of an organization who
+// has arranged before that this is asked: by is the platform, and answers go to the
+// person. It is made in the caller's transaction, with what it is the consequence of.
+func (d *Desk) ContactFor(ctx context.Context, tx *store.Tx, by account.Actor, who account.User, org account.OrgID, alias account.Alias, p ContactPayload) (Request, error) {
+	if all := p.refusals(); all != nil {
+		return Request{}, fault.Refuse(all...)
+	}
+	r := Request{
+		ID: RequestID(store.NewID()), Kind: Contact, Org: org, Alias: alias, State: Open, Subject: "Contact: " + p.Topic,
+		AskedBy: who.ID, AskedName: who.Name, AskedEmail: who.Email, Version: 1,
+	}
+	brand, err := d.dated(ctx, &r, &p)
+	if err != nil {
+		return Request{}, err
+	}
+	return d.add(ctx, tx, by, r, brand)
+}
+
+// dated gives a request its time, the promise of an answer and its payload.
+func (d *Desk) dated(ctx context.Context, r *Request, p payload) (partner.Brand, error) {
+	brand, err := d.settings.Brand(ctx)
+	if err != nil {
+		return brand, err
+	}
+	rules, err := d.settings.Rules(ctx)
+	if err != nil {
+		return brand, err
+	}
+	r.AskedAt = d.now().UTC().Truncate(time.Microsecond)
+	r.AnswerBy = rules.Answer.AnswerBy(r.AskedAt)
+	if r.Payload, err = json.Marshal(p); err != nil {
+		return brand, fmt.Errorf("ask: %w", err)
+	}
+	return brand, nil
+}
+
 // payload is one of the kinds' payloads, which knows what is wrong with it.
 type payload interface{ refusals() []fault.Refusal }
 
@@ -120,21 +156,13 @@ func (d *Desk) ask(ctx context.Context, a account.Actor, org account.OrgID, alia
 	if all != nil {
 		return Request{}, fault.Refuse(all...)
 	}
-	rules, err := d.settings.Rules(ctx)
-	if err != nil {
-		return Request{}, err
-	}
-	brand, err := d.settings.Brand(ctx)
-	if err != nil {
-		return Request{}, err
-	}
 	r := Request{
 		ID: RequestID(store.NewID()), Kind: kind, Org: org, Alias: alias, State: Open, Subject: subject,
-		AskedBy: a.User, AskedName: a.Name, AskedEmail: a.Email, AskedAt: d.now().UTC().Truncate(time.Microsecond), Version: 1,
+		AskedBy: a.User, AskedName: a.Name, AskedEmail: a.Email, Version: 1,
 	}
-	r.AnswerBy = rules.Answer.AnswerBy(r.AskedAt)
-	if r.Payload, err = json.Marshal(p); err != nil {
-		return Request{}, fmt.Errorf("ask: %w", err)
+	brand, err := d.dated(ctx, &r, p)
+	if err != nil {
+		return Request{}, err
 	}
 	// Two clicks at once: the unique index lets one through; the other then finds it.
 	for range 3 {

@@ -182,6 +182,66 @@ func WaitingMail(b partner.Brand, w Waiting) Message {
 	return l.mail("waiting:"+w.Key, b.ContactEmail, "", "Still waiting: "+w.Company+", "+w.Provider)
 }
 
+// Spent is what a budget has to tell: how much of it is used, or may be.
+type Spent struct {
+	Key          string // names the alert and the recipient, so that each is told once
+	To           string
+	Account      string // "CTSE · Contoso East LLC"
+	Subscription string // "" = the whole account
+	Month        string // November 2026
+	Percent      int    // the threshold that is reached, the gravest if there are several
+	Forecast     bool   // it may be reached; else it is
+	Also         string // further thresholds that are reached: "80 % used, 100 % by the forecast"
+	Amount       string // of the budget: "5,000.00 USD"
+	Used         string // "4,012.33 USD, 80.2 %, usage to 21 November 2026 (UTC)"
+	End          string // "5,471.35 USD, 109.4 %"; "" = no forecast
+	Range        string // "5,310.20 to 5,600.00 USD"; "" = none yet
+	Next         string // the next threshold: "100 % of it is used"; "" = none
+	Asked        string // the request that was made: R-1042; "" = none
+	Asks         bool   // the partner will be asked when all of it is used
+	UsageURL     string
+	BudgetURL    string
+}
+
+// SpentMail tells that a threshold of a budget is reached.
+func SpentMail(b partner.Brand, s Spent) Message {
+	l := newLetter(b, "")
+	of := "the budget of " + s.Account
+	if s.Subscription != "" {
+		of = "the budget of " + quoted(s.Subscription) + " at " + s.Account
+	}
+	subject := fmt.Sprintf("%d %% of the budget is used: %s, %s", s.Percent, s.Account, s.Month)
+	if s.Forecast {
+		subject = fmt.Sprintf("The month may reach %d %% of the budget: %s, %s", s.Percent, s.Account, s.Month)
+		l.p("by the forecast, %s ends at or above %d %% of %s.", s.Month, s.Percent, of)
+	} else {
+		l.p("%d %% of %s is used in %s.", s.Percent, of, s.Month)
+	}
+	if s.Also != "" {
+		l.p("Reached as well: %s.", s.Also)
+	}
+	l.facts(
+		[2]string{"Budget", s.Amount + " a month, before tax"}, [2]string{"Used so far", s.Used}, [2]string{"Forecast of the month", s.End},
+		[2]string{"Range of the forecast", s.Range}, [2]string{"Request", s.Asked},
+	)
+	switch {
+	case s.Asked != "":
+		l.p("All of it is used. As you chose, %s has been asked what to do: request %s.", b.PartnerTitle(), s.Asked)
+	case s.Asks:
+		l.p("When all of it is used, %s is asked what to do, as you chose.", b.PartnerTitle())
+	}
+	l.p("Nothing is stopped: what runs in Azure goes on, and is charged.")
+	if s.Next != "" {
+		l.p("The next mail about this budget comes when %s.", s.Next)
+	} else {
+		l.p("This was its last threshold of what was used in %s.", s.Month)
+	}
+	l.p("Months are calendar months in UTC, by the day of the usage. Until Microsoft's invoice is there the figures are estimates, and may differ from it.")
+	l.button("See the usage", s.UsageURL)
+	l.p("To change the budget, or who is told: %s", s.BudgetURL)
+	return l.mail("budget:"+s.Key, s.To, "", subject)
+}
+
 // Asked is a new request, for staff.
 type Asked struct {
 	Request Request
@@ -238,8 +298,8 @@ func outcome(r Request) string {
 }
 
 func who(name, email string) string {
-	if name == "" {
-		return email
+	if name == "" || email == "" {
+		return name + email
 	}
 	return name + " (" + email + ")"
 }

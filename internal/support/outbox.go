@@ -143,6 +143,12 @@ func (m Message) check() error {
 	return fault.Refuse(all...)
 }
 
+// CheckAddress tells whether mail can be sent there: one bare address.
+func CheckAddress(s string) error {
+	_, err := address(s)
+	return err
+}
+
 // address checks one bare address and gives it with its domain in ASCII, as
 // mail servers know it.
 func address(s string) (string, error) {

@@ -33,6 +33,40 @@ type BillingAssignment struct {
 	MadeBy      string
 }
 
+type BillingBudget struct {
+	Account     string
+	Entitlement string
+	Amount      string
+	Currency    string
+	Thresholds  string
+	Recipients  string
+	Ask         bool
+	FromMonth   string
+	Owner       string
+	Version     int64
+	ChangedAt   int64
+	ChangedBy   string
+}
+
+type BillingBudgetAlert struct {
+	ID          string
+	Account     string
+	Entitlement string
+	Month       string
+	Basis       string
+	Percent     int64
+	Amount      string
+	Currency    string
+	Spent       string
+	MonthEnd    string
+	Low         string
+	High        string
+	Recipients  string
+	Request     int64
+	MadeAt      int64
+	RearmedAt   int64
+}
+
 type BillingCharge struct {
 	Account    string
 	Month      string

@@ -169,6 +169,50 @@ func (q *Queries) AddAccountingEvent(ctx context.Context, arg AddAccountingEvent
 	return err
 }
 
+const addAlert = `-- name: AddAlert :exec
+INSERT INTO billing_budget_alert (id, account, entitlement, month, basis, percent, amount, currency, spent, month_end, low, high, recipients, request, made_at, rearmed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)
+`
+
+type AddAlertParams struct {
+	ID          string
+	Account     string
+	Entitlement string
+	Month       string
+	Basis       string
+	Percent     int64
+	Amount      string
+	Currency    string
+	Spent       string
+	MonthEnd    string
+	Low         string
+	High        string
+	Recipients  string
+	Request     int64
+	MadeAt      int64
+}
+
+func (q *Queries) AddAlert(ctx context.Context, arg AddAlertParams) error {
+	_, err := q.db.ExecContext(ctx, addAlert,
+		arg.ID,
+		arg.Account,
+		arg.Entitlement,
+		arg.Month,
+		arg.Basis,
+		arg.Percent,
+		arg.Amount,
+		arg.Currency,
+		arg.Spent,
+		arg.MonthEnd,
+		arg.Low,
+		arg.High,
+		arg.Recipients,
+		arg.Request,
+		arg.MadeAt,
+	)
+	return err
+}
+
 const addAssignment = `-- name: AddAssignment :exec
 INSERT INTO billing_assignment (id, tenant, entitlement, account, from_day, to_day, why, made_at, made_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -197,6 +241,42 @@ func (q *Queries) AddAssignment(ctx context.Context, arg AddAssignmentParams) er
 		arg.Why,
 		arg.MadeAt,
 		arg.MadeBy,
+	)
+	return err
+}
+
+const addBudget = `-- name: AddBudget :exec
+INSERT INTO billing_budget (account, entitlement, amount, currency, thresholds, recipients, ask, from_month, owner, version, changed_at, changed_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11)
+`
+
+type AddBudgetParams struct {
+	Account     string
+	Entitlement string
+	Amount      string
+	Currency    string
+	Thresholds  string
+	Recipients  string
+	Ask         bool
+	FromMonth   string
+	Owner       string
+	ChangedAt   int64
+	ChangedBy   string
+}
+
+func (q *Queries) AddBudget(ctx context.Context, arg AddBudgetParams) error {
+	_, err := q.db.ExecContext(ctx, addBudget,
+		arg.Account,
+		arg.Entitlement,
+		arg.Amount,
+		arg.Currency,
+		arg.Thresholds,
+		arg.Recipients,
+		arg.Ask,
+		arg.FromMonth,
+		arg.Owner,
+		arg.ChangedAt,
+		arg.ChangedBy,
 	)
 	return err
 }
@@ -317,6 +397,105 @@ func (q *Queries) AddSnapshot(ctx context.Context, arg AddSnapshotParams) (int64
 	return result.RowsAffected()
 }
 
+const alertsInForce = `-- name: AlertsInForce :many
+SELECT id, account, entitlement, month, basis, percent, amount, currency, spent, month_end, low, high, recipients, request, made_at, rearmed_at FROM billing_budget_alert WHERE account = $1 AND entitlement = $2 AND month = $3 AND rearmed_at = 0 ORDER BY basis, percent
+`
+
+type AlertsInForceParams struct {
+	Account     string
+	Entitlement string
+	Month       string
+}
+
+func (q *Queries) AlertsInForce(ctx context.Context, arg AlertsInForceParams) ([]BillingBudgetAlert, error) {
+	rows, err := q.db.QueryContext(ctx, alertsInForce, arg.Account, arg.Entitlement, arg.Month)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BillingBudgetAlert
+	for rows.Next() {
+		var i BillingBudgetAlert
+		if err := rows.Scan(
+			&i.ID,
+			&i.Account,
+			&i.Entitlement,
+			&i.Month,
+			&i.Basis,
+			&i.Percent,
+			&i.Amount,
+			&i.Currency,
+			&i.Spent,
+			&i.MonthEnd,
+			&i.Low,
+			&i.High,
+			&i.Recipients,
+			&i.Request,
+			&i.MadeAt,
+			&i.RearmedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const alertsOf = `-- name: AlertsOf :many
+SELECT id, account, entitlement, month, basis, percent, amount, currency, spent, month_end, low, high, recipients, request, made_at, rearmed_at FROM billing_budget_alert WHERE account = $1 ORDER BY made_at DESC, id DESC LIMIT $2
+`
+
+type AlertsOfParams struct {
+	Account string
+	Batch   int32
+}
+
+func (q *Queries) AlertsOf(ctx context.Context, arg AlertsOfParams) ([]BillingBudgetAlert, error) {
+	rows, err := q.db.QueryContext(ctx, alertsOf, arg.Account, arg.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BillingBudgetAlert
+	for rows.Next() {
+		var i BillingBudgetAlert
+		if err := rows.Scan(
+			&i.ID,
+			&i.Account,
+			&i.Entitlement,
+			&i.Month,
+			&i.Basis,
+			&i.Percent,
+			&i.Amount,
+			&i.Currency,
+			&i.Spent,
+			&i.MonthEnd,
+			&i.Low,
+			&i.High,
+			&i.Recipients,
+			&i.Request,
+			&i.MadeAt,
+			&i.RearmedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const assignments = `-- name: Assignments :many
 SELECT id, tenant, entitlement, account, from_day, to_day, why, made_at, made_by FROM billing_assignment WHERE from_day <= $1 AND to_day >= $2 ORDER BY made_at, id
 `
@@ -346,6 +525,92 @@ func (q *Queries) Assignments(ctx context.Context, arg AssignmentsParams) ([]Bil
 			&i.MadeAt,
 			&i.MadeBy,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const budgetsOf = `-- name: BudgetsOf :many
+SELECT account, entitlement, amount, currency, thresholds, recipients, ask, from_month, owner, version, changed_at, changed_by FROM billing_budget WHERE account = $1 ORDER BY entitlement
+`
+
+func (q *Queries) BudgetsOf(ctx context.Context, account string) ([]BillingBudget, error) {
+	rows, err := q.db.QueryContext(ctx, budgetsOf, account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BillingBudget
+	for rows.Next() {
+		var i BillingBudget
+		if err := rows.Scan(
+			&i.Account,
+			&i.Entitlement,
+			&i.Amount,
+			&i.Currency,
+			&i.Thresholds,
+			&i.Recipients,
+			&i.Ask,
+			&i.FromMonth,
+			&i.Owner,
+			&i.Version,
+			&i.ChangedAt,
+			&i.ChangedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const budgetsToWatch = `-- name: BudgetsToWatch :many
+SELECT account, entitlement FROM billing_budget
+WHERE from_month <= $1 AND (account > $2 OR (account = $2 AND entitlement > $3))
+ORDER BY account, entitlement LIMIT $4
+`
+
+type BudgetsToWatchParams struct {
+	Month            string
+	AfterAccount     string
+	AfterEntitlement string
+	Batch            int32
+}
+
+type BudgetsToWatchRow struct {
+	Account     string
+	Entitlement string
+}
+
+func (q *Queries) BudgetsToWatch(ctx context.Context, arg BudgetsToWatchParams) ([]BudgetsToWatchRow, error) {
+	rows, err := q.db.QueryContext(ctx, budgetsToWatch,
+		arg.Month,
+		arg.AfterAccount,
+		arg.AfterEntitlement,
+		arg.Batch,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BudgetsToWatchRow
+	for rows.Next() {
+		var i BudgetsToWatchRow
+		if err := rows.Scan(&i.Account, &i.Entitlement); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -658,6 +923,23 @@ func (q *Queries) DraftIDs(ctx context.Context, period string) ([]string, error)
 	return items, nil
 }
 
+const dropBudget = `-- name: DropBudget :execrows
+DELETE FROM billing_budget WHERE account = $1 AND entitlement = $2
+`
+
+type DropBudgetParams struct {
+	Account     string
+	Entitlement string
+}
+
+func (q *Queries) DropBudget(ctx context.Context, arg DropBudgetParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropBudget, arg.Account, arg.Entitlement)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const dropSnapshot = `-- name: DropSnapshot :exec
 UPDATE billing_snapshot SET dropped_at = $1 WHERE id = $2
 `
@@ -794,6 +1076,35 @@ type ForgetUndraftedParams struct {
 func (q *Queries) ForgetUndrafted(ctx context.Context, arg ForgetUndraftedParams) error {
 	_, err := q.db.ExecContext(ctx, forgetUndrafted, arg.Month, arg.Account)
 	return err
+}
+
+const getBudget = `-- name: GetBudget :one
+SELECT account, entitlement, amount, currency, thresholds, recipients, ask, from_month, owner, version, changed_at, changed_by FROM billing_budget WHERE account = $1 AND entitlement = $2
+`
+
+type GetBudgetParams struct {
+	Account     string
+	Entitlement string
+}
+
+func (q *Queries) GetBudget(ctx context.Context, arg GetBudgetParams) (BillingBudget, error) {
+	row := q.db.QueryRowContext(ctx, getBudget, arg.Account, arg.Entitlement)
+	var i BillingBudget
+	err := row.Scan(
+		&i.Account,
+		&i.Entitlement,
+		&i.Amount,
+		&i.Currency,
+		&i.Thresholds,
+		&i.Recipients,
+		&i.Ask,
+		&i.FromMonth,
+		&i.Owner,
+		&i.Version,
+		&i.ChangedAt,
+		&i.ChangedBy,
+	)
+	return i, err
 }
 
 const getCharge = `-- name: GetCharge :one
@@ -939,6 +1250,35 @@ func (q *Queries) LastEstimate(ctx context.Context, arg LastEstimateParams) (Bil
 		&i.LoadedAt,
 		&i.ReplacedAt,
 		&i.DroppedAt,
+	)
+	return i, err
+}
+
+const lockBudget = `-- name: LockBudget :one
+SELECT account, entitlement, amount, currency, thresholds, recipients, ask, from_month, owner, version, changed_at, changed_by FROM billing_budget WHERE account = $1 AND entitlement = $2 FOR UPDATE
+`
+
+type LockBudgetParams struct {
+	Account     string
+	Entitlement string
+}
+
+func (q *Queries) LockBudget(ctx context.Context, arg LockBudgetParams) (BillingBudget, error) {
+	row := q.db.QueryRowContext(ctx, lockBudget, arg.Account, arg.Entitlement)
+	var i BillingBudget
+	err := row.Scan(
+		&i.Account,
+		&i.Entitlement,
+		&i.Amount,
+		&i.Currency,
+		&i.Thresholds,
+		&i.Recipients,
+		&i.Ask,
+		&i.FromMonth,
+		&i.Owner,
+		&i.Version,
+		&i.ChangedAt,
+		&i.ChangedBy,
 	)
 	return i, err
 }
@@ -1294,6 +1634,23 @@ func (q *Queries) OwnersOf(ctx context.Context, arg OwnersOfParams) ([]OwnersOfR
 	return items, nil
 }
 
+const paysForSubscription = `-- name: PaysForSubscription :one
+SELECT CAST((SELECT COUNT(*) FROM provider p WHERE p.account = $1 AND p.subscription = $2)
+    + (SELECT COUNT(*) FROM association a WHERE a.account = $1 AND a.entitlement = $2) AS BIGINT) AS many
+`
+
+type PaysForSubscriptionParams struct {
+	Account     string
+	Entitlement string
+}
+
+func (q *Queries) PaysForSubscription(ctx context.Context, arg PaysForSubscriptionParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, paysForSubscription, arg.Account, arg.Entitlement)
+	var many int64
+	err := row.Scan(&many)
+	return many, err
+}
+
 const ratedMonths = `-- name: RatedMonths :many
 SELECT month, basis, billed, accounts, rated_at FROM billing_rated ORDER BY month DESC LIMIT $1
 `
@@ -1325,6 +1682,35 @@ func (q *Queries) RatedMonths(ctx context.Context, batch int32) ([]BillingRated,
 		return nil, err
 	}
 	return items, nil
+}
+
+const rearmAlert = `-- name: RearmAlert :exec
+UPDATE billing_budget_alert SET rearmed_at = $1 WHERE id = $2 AND rearmed_at = 0
+`
+
+type RearmAlertParams struct {
+	Now int64
+	ID  string
+}
+
+func (q *Queries) RearmAlert(ctx context.Context, arg RearmAlertParams) error {
+	_, err := q.db.ExecContext(ctx, rearmAlert, arg.Now, arg.ID)
+	return err
+}
+
+const rearmAll = `-- name: RearmAll :exec
+UPDATE billing_budget_alert SET rearmed_at = $1 WHERE account = $2 AND entitlement = $3 AND rearmed_at = 0
+`
+
+type RearmAllParams struct {
+	Now         int64
+	Account     string
+	Entitlement string
+}
+
+func (q *Queries) RearmAll(ctx context.Context, arg RearmAllParams) error {
+	_, err := q.db.ExecContext(ctx, rearmAll, arg.Now, arg.Account, arg.Entitlement)
+	return err
 }
 
 const replaceSnapshot = `-- name: ReplaceSnapshot :exec
@@ -1512,6 +1898,48 @@ func (q *Queries) SaveUndrafted(ctx context.Context, arg SaveUndraftedParams) er
 		arg.Since,
 	)
 	return err
+}
+
+const setBudget = `-- name: SetBudget :execrows
+UPDATE billing_budget SET amount = $1, currency = $2, thresholds = $3, recipients = $4, ask = $5, from_month = $6,
+    owner = $7, version = version + 1, changed_at = $8, changed_by = $9
+WHERE account = $10 AND entitlement = $11 AND version = $12
+`
+
+type SetBudgetParams struct {
+	Amount      string
+	Currency    string
+	Thresholds  string
+	Recipients  string
+	Ask         bool
+	FromMonth   string
+	Owner       string
+	ChangedAt   int64
+	ChangedBy   string
+	Account     string
+	Entitlement string
+	Version     int64
+}
+
+func (q *Queries) SetBudget(ctx context.Context, arg SetBudgetParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setBudget,
+		arg.Amount,
+		arg.Currency,
+		arg.Thresholds,
+		arg.Recipients,
+		arg.Ask,
+		arg.FromMonth,
+		arg.Owner,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.Account,
+		arg.Entitlement,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const snapshotInPlace = `-- name: SnapshotInPlace :one
