@@ -101,6 +101,7 @@ func New(p Parts) *Server {
 	s.routeBilling()
 	s.routeBillingFiles()
 	s.routeBillingSettings()
+	s.routeBudgets()
 	s.routeRecord()
 	s.mux.HandleFunc("/", s.nowhere)
 	s.top = s.edge(s.bearer(s.once(s.mux)))

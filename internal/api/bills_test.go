@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -35,19 +34,17 @@ func (w *world) usage() usage.Month {
 // (N-56, N-57, N-58, N-60, N-62, N-63).
 func TestTheCallsOfTheOriginalDirectory(t *testing.T) {
 	w := newWorld(t)
-	server := httptest.NewServer(w.app.Handler())
-	t.Cleanup(server.Close)
 	call := func(method, path, token string, in any) (int, map[string]any, string) {
 		t.Helper()
 		body, err := json.Marshal(in)
 		w.must(err)
-		req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, bytes.NewReader(body))
 		w.must(err)
 		req.Header.Set("Content-Type", "application/json")
 		if token != "" {
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
-		res, err := server.Client().Do(req)
+		res, err := http.DefaultClient.Do(req)
 		w.must(err)
 		defer func() { _ = res.Body.Close() }()
 		text, err := io.ReadAll(res.Body)

@@ -181,6 +181,13 @@ func at(pattern string, f func(*isolation, caller) string) func(*isolation, call
 	return func(i *isolation, c caller) string { return fmt.Sprintf(pattern, escape(f(i, c))) }
 }
 
+// budget sees to it that CTSO has one.
+func (i *isolation) budget() {
+	if i.owner.do("GET", "/billing/accounts/CTSO/budgets/account", nil).Status == http.StatusNotFound {
+		i.owner.want(200, "PUT", "/billing/accounts/CTSO/budgets/account", map[string]any{"version": 0, "amount": money.Must("100", "USD")})
+	}
+}
+
 func theReady(i *isolation, _ caller) string      { return i.ready }
 func theOnboarding(i *isolation, _ caller) string { return i.readyOnboarding }
 func theOrg(i *isolation, _ caller) string        { return string(i.contoso) }
@@ -346,15 +353,23 @@ var cells = map[string]cell{
 	"get-account-billing-settings": {path: to("/billing/accounts/CTSO/settings"), org: "partner"},
 	"set-account-billing-settings": {path: to("/billing/accounts/CTSO/settings"), org: "partner", body: in(map[string]any{"version": 0, "settings": map[string]any{"vat": "US123"}}),
 		want: map[string]int{"owner": 204, "finance": 409}, why: "The second change is made on a version that is not the newest any more."},
-	"get-accounting":     {path: to("/billing/accounting"), org: "partner"},
-	"set-accounting":     {path: to("/billing/accounting"), org: "partner", body: in(map[string]any{"url": ""})},
-	"carry-suspense":     {path: to("/billing/invoices/G000000001/carry"), org: "partner", body: in(map[string]any{"why": "Small"}), want: map[string]int{"owner": 404, "finance": 404}, why: "There is no such invoice."},
-	"sweep":              {path: to("/sweep"), org: "partner"},
-	"get-sweep":          {path: to("/sweep"), org: "partner"},
-	"list-differences":   {path: to("/differences?state=open&kind=customer"), org: "partner"},
-	"get-difference":     {path: at("/differences/%s", newDifference), org: "partner"},
-	"resolve-difference": {path: at("/differences/%s/resolve", newDifference), org: "partner", body: in(map[string]any{"action": "ignore", "reason": "It is being moved away."})},
-	"apply-proposals":    {path: to("/differences/apply"), org: "partner", body: in(map[string]any{"which": "matched"})},
+	"list-account-budgets": {path: to("/billing/accounts/CTSO/budgets")},
+	"get-account-budget":   {path: func(i *isolation, _ caller) string { i.budget(); return "/billing/accounts/CTSO/budgets/account" }},
+	"set-account-budget": {path: to("/billing/accounts/CTSO/budgets/account"), body: func(i *isolation, _ caller) any {
+		i.budget()
+		return pick(i.read("/billing/accounts/CTSO/budgets/account"), "version", "amount", "thresholds", "recipients", "ask")
+	}},
+	"delete-account-budget": {path: func(i *isolation, _ caller) string { i.budget(); return "/billing/accounts/CTSO/budgets/account" }},
+	"list-budget-alerts":    {path: to("/billing/accounts/CTSO/budget-alerts")},
+	"get-accounting":        {path: to("/billing/accounting"), org: "partner"},
+	"set-accounting":        {path: to("/billing/accounting"), org: "partner", body: in(map[string]any{"url": ""})},
+	"carry-suspense":        {path: to("/billing/invoices/G000000001/carry"), org: "partner", body: in(map[string]any{"why": "Small"}), want: map[string]int{"owner": 404, "finance": 404}, why: "There is no such invoice."},
+	"sweep":                 {path: to("/sweep"), org: "partner"},
+	"get-sweep":             {path: to("/sweep"), org: "partner"},
+	"list-differences":      {path: to("/differences?state=open&kind=customer"), org: "partner"},
+	"get-difference":        {path: at("/differences/%s", newDifference), org: "partner"},
+	"resolve-difference":    {path: at("/differences/%s/resolve", newDifference), org: "partner", body: in(map[string]any{"action": "ignore", "reason": "It is being moved away."})},
+	"apply-proposals":       {path: to("/differences/apply"), org: "partner", body: in(map[string]any{"which": "matched"})},
 	"import-customers": {path: to("/differences/import"), org: "partner", body: func(i *isolation, _ caller) any {
 		return map[string]any{"lines": []any{map[string]string{"customer": i.stray(), "account": "CTSO"}}}
 	}},

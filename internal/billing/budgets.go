@@ -13,6 +13,7 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/money"
 	"causeway/internal/store"
+	"causeway/internal/support"
 	"causeway/internal/usage"
 )
 
@@ -242,6 +243,16 @@ func rearm(ctx context.Context, tx *store.Tx, b Budget, s Standing, now time.Tim
 	return nil
 }
 
+// Stands is how a budget stands in the running month.
+func (c *Cycle) Stands(ctx context.Context, b Budget) (Standing, error) {
+	now := usage.MonthOf(c.now())
+	months, err := c.months.Of(ctx, b.Account, now.Add(-estimated), now)
+	if err != nil {
+		return Standing{}, err
+	}
+	return b.Stand(months, now, now)
+}
+
 // DropBudget deletes a budget. What was told of it stays on the list.
 func (c *Cycle) DropBudget(ctx context.Context, by account.Actor, alias, entitlement string) error {
 	a, err := c.people.Account(ctx, account.Alias(alias))
@@ -326,11 +337,11 @@ func (c *Cycle) addressees(ctx context.Context, a account.Account) ([]string, er
 	}
 	var to []string
 	for _, x := range admins {
-		if x.Active && strings.Contains(x.Login, "@") {
+		if x.Active && support.CheckAddress(x.Login) == nil { // most are names
 			to = append(to, x.Login)
 		}
 	}
-	if a.Contact.Email != "" {
+	if support.CheckAddress(a.Contact.Email) == nil {
 		to = append(to, a.Contact.Email)
 	}
 	if len(to) > 0 {

@@ -24,6 +24,7 @@ type billingCmd struct {
 	Carry     billingCarryCmd     `cmd:"" help:"Let a month be closed although a part of Microsoft's invoice belongs to nobody."`
 
 	Settings billingSettingsCmd `cmd:"" help:"Who sells, with which taxes, and how accounts are billed: shown, or decided."`
+	Budget   billingBudgetCmd   `cmd:"" help:"What an account should cost in a month at most, and who is told: shown, or decided."`
 
 	Focus      billingFocusCmd      `cmd:"" help:"Write what an account gets for a month, in FOCUS 1.2."`
 	Export     billingExportCmd     `cmd:"" help:"Write the documents and the ledger entries of a month for accounting."`

@@ -346,6 +346,10 @@ func TestEveryMailSpeaksTheBrandsWords(t *testing.T) {
 		"stuck":    {support.StuckMail(b, stuck), []string{"Nothing is lost", "The domain was taken.", "24 November 2026, 17:00 UTC", "Adatum has been told"}},
 		"staff":    {support.StuckStaffMail(b, stuck), []string{"600039", "https://portal.example/staff/onboardings/o"}},
 		"asked":    {support.AskedMail(b, support.Asked{Request: req}), []string{"R-1042", "CTUK", "office"}},
+		"spent": {support.SpentMail(b, support.Spent{Key: "a:eve", To: "eve@contoso.example", Account: "CTSE · Contoso <East>", Month: "November 2026", Percent: 80, Amount: "5,000.00 USD", Used: "4,012.33 USD, 80.2 %", Next: "100 % of it is used", Asks: true, UsageURL: "https://portal.example/usage?account=CTSE"}),
+			[]string{"80 % of the budget of CTSE · Contoso <East> is used in November 2026", "Used so far: 4,012.33 USD, 80.2 %", "When all of it is used, Adatum is asked", "Nothing is stopped", "comes when 100 % of it is used", "calendar months in UTC", "See the usage:\nhttps://portal.example/usage?account=CTSE"}},
+		"expected": {support.SpentMail(b, support.Spent{Key: "b:eve", To: "eve@contoso.example", Account: "CTSE", Subscription: "<b>Eve", Month: "November 2026", Percent: 100, Forecast: true, Amount: "5,000.00 USD", Asked: "R-1042"}),
+			[]string{"by the forecast, November 2026 ends at or above 100 % of the budget of “<b>Eve” at CTSE", "Adatum has been asked what to do: request R-1042", "its last threshold"}},
 		"granted":  {support.DecidedMail(b, support.Decided{Request: req}), []string{"is granted", "24 November 2026", "fine & good"}},
 		"refused":  {support.DecidedMail(b, support.Decided{Request: refused}), []string{"is refused", "fine & good"}},
 	} {
