@@ -276,10 +276,24 @@ func ourPrices(id, percent string) rating.List {
 	return l
 }
 
+// budgeted gives CTSO two budgets, of which one is nearly used up, and the page that shows them.
+func (w *world) budgeted() string {
+	w.t.Helper()
+	for entitlement, amount := range map[string]string{"": "2000", develop: "520"} {
+		_, err := w.app.Billing.SetBudget(w.t.Context(), w.actor(demo.Administrator), billing.Budget{
+			Account: "CTSO", Entitlement: entitlement, Amount: money.Must(amount, "USD"), Ask: entitlement == "",
+			Thresholds: []billing.Threshold{{Percent: 50, Basis: billing.Actual}, {Percent: 80, Basis: billing.Actual}, {Percent: 100, Basis: billing.Actual}, {Percent: 100, Basis: billing.Forecasted}, {Percent: 120, Basis: billing.Forecasted}},
+		})
+		w.must(err)
+	}
+	return "/usage/budgets"
+}
+
 func (w *world) customerPages(docs []invoice.Document) map[string]string {
 	at := "/usage/account/CTSO/2026-11"
 	return map[string]string{
 		"usage": "/usage", "usage-table": "/usage?show=days&by=provider", "usage-october": "/usage?month=2026-10&by=region&months=24", "usage-empty": "/usage?account=CTSE",
+		"budgets": w.budgeted(), "budget-table": "/usage/budgets?show=table", "budget-form": "/usage/budgets/edit?account=CTSO&of=account", "budget-new": "/usage/budgets/edit?account=CTSO",
 		"history": "/usage/history", "month": "/usage/history/CTSO/2026-10", "month-service": "/usage/history/CTSO/2026-10?by=service", "vendor": "/usage/history/CTSO/2026-10?view=vendor", "month-now": "/usage/history/CTSO/2026-11",
 		"invoice": "/invoices/" + string(docs[0].ID), "slice": at + "?category=Virtual+Machines", "slice-one": at + "?category=Bandwidth&entitlement=" + production + "&region=US+East&day=2026-11-20",
 	}

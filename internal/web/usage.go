@@ -355,6 +355,11 @@ func (s *Server) usageDashboard(v *visit) error {
 		return err
 	}
 	board.Charts = []ui.Chart{months, days}
+	budgets, err := s.budgetsOf(v, p.Alias, b.list)
+	if err != nil {
+		return err
+	}
+	board.Budgets = b.budgetPanel(v, budgets)
 	made, err := b.breakdown(v)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type Board struct {
 	TabsName string // what the tabs choose, for those who hear it
 	Notes    []Note
 	Figures  []Figure
+	Budgets  *BudgetPanel
 	Charts   []Chart // two beside each other
 	Panels   []Panel
 	Side     []Panel // at the right of the panels

@@ -56,6 +56,7 @@ func CustomerNav(b Brand, requests int, bills bool) []NavGroup {
 		{Title: "Billing", Items: []NavItem{
 			{"usage", "Usage", "chart-column", "/usage", 0, ""},
 			{"history", "Usage History", "history", "/usage/history", 0, ""},
+			{"budgets", "Budgets", "wallet", "/usage/budgets", 0, ""},
 		}},
 		{Title: "Organization", Items: []NavItem{
 			{"accounts", b.AccountWordPlural, "landmark", "/accounts", 0, ""},
