@@ -13,6 +13,7 @@ import (
 
 	"causeway/internal/api"
 	"causeway/internal/demo"
+	"causeway/internal/money"
 	"causeway/internal/sim"
 	"causeway/internal/usage"
 )
@@ -70,6 +71,11 @@ func (h *history) run(ctx context.Context, w *world) error {
 	for _, m := range h.months {
 		if err := h.month(ctx, m); err != nil {
 			return fmt.Errorf("%s: %w", m, err)
+		}
+		if m == h.first {
+			if err := h.budget(ctx, m); err != nil {
+				return fmt.Errorf("budget: %w", err)
+			}
 		}
 	}
 	running := h.last.Add(1)
@@ -152,6 +158,28 @@ func (h *history) provider(ctx context.Context, c demo.Customer) error {
 		err = fmt.Errorf("it is %s at %s", p.Provider.State, p.Onboarding.Step)
 	}
 	return err
+}
+
+// budget lets one customer set a budget of what its first month cost: use grows, so that
+// the months after it have something to tell.
+func (h *history) budget(ctx context.Context, m usage.Month) error {
+	c := demo.Customers()[0]
+	admin, err := h.w.login(ctx, c.Email)
+	if err != nil {
+		return err
+	}
+	var bill api.DirectoryInvoice
+	if err := admin.get(ctx, "/invoice/"+c.Account+"/"+m.First().Time().Format("2006/1"), &bill); err != nil {
+		return err
+	}
+	amount, err := money.New(bill.TotalAmount.Round(0), money.Currency(bill.Currency))
+	if err != nil {
+		return err
+	}
+	return admin.put(ctx, "/billing/accounts/"+c.Account+"/budgets/account", map[string]any{
+		"version": 0, "amount": amount, "recipients": []string{c.Email},
+		"thresholds": []api.BudgetThreshold{{Percent: 50, Basis: "actual"}, {Percent: 80, Basis: "actual"}, {Percent: 100, Basis: "actual"}, {Percent: 100, Basis: "forecast"}},
+	}, nil)
 }
 
 // generate lets Microsoft count what a month has. Use grows a little from month to

@@ -70,6 +70,14 @@ func TestTheDemoHasAHistory(t *testing.T) {
 		}
 	}
 
+	// The customer's budget told what the last month used of it.
+	var told api.Page[api.BudgetAlert]
+	if err := admin.get(t.Context(), "/billing/accounts/"+alias+"/budget-alerts", &told); err != nil || !slices.ContainsFunc(told.Items, func(a api.BudgetAlert) bool {
+		return a.Month == string(h.last) && a.Percent == 80 && a.Basis == "actual" && len(a.Recipients) == 1
+	}) {
+		t.Errorf("alerts: %+v, %v", told.Items, err)
+	}
+
 	// Staff issues the drafts; what was late of the month before is on them, and it closes.
 	if err := h.issue(t.Context(), h.last, func(x api.BillingMonth) bool { return x.Drafts == 0 && x.Issued >= 3 }); err != nil {
 		t.Fatal(err)

@@ -276,10 +276,10 @@ func ourPrices(id, percent string) rating.List {
 	return l
 }
 
-// budgeted gives CTSO two budgets, of which one is nearly used up, and the page that shows them.
+// budgeted gives CTSO two budgets, of which one is expected to be exceeded, and the page that shows them.
 func (w *world) budgeted() string {
 	w.t.Helper()
-	for entitlement, amount := range map[string]string{"": "2000", develop: "520"} {
+	for entitlement, amount := range map[string]string{"": "24000", develop: "3500"} {
 		_, err := w.app.Billing.SetBudget(w.t.Context(), w.actor(demo.Administrator), billing.Budget{
 			Account: "CTSO", Entitlement: entitlement, Amount: money.Must(amount, "USD"), Ask: entitlement == "",
 			Thresholds: []billing.Threshold{{Percent: 50, Basis: billing.Actual}, {Percent: 80, Basis: billing.Actual}, {Percent: 100, Basis: billing.Actual}, {Percent: 100, Basis: billing.Forecasted}, {Percent: 120, Basis: billing.Forecasted}},

@@ -52,6 +52,14 @@ func (p payer) budgetTitle(entitlement string) string {
 	return p.sub(entitlement)
 }
 
+// budgetOf is the same within a sentence.
+func (p payer) budgetOf(entitlement string) string {
+	if entitlement == "" {
+		return "the whole account"
+	}
+	return p.sub(entitlement)
+}
+
 // look is a budget's state: never by colour alone.
 func (b budgeted) look() ui.Look {
 	expected, known := b.Expected(b.Budget)
@@ -195,9 +203,13 @@ func (s *Server) budgets(v *visit) error {
 		return err
 	}
 	off := v.may(account.ActBudgetChange, p.Org)
+	none := off
+	if free := len(p.subscriptions()) + 1 - len(list); off == "" && free <= 0 {
+		none = "The account and all of its subscriptions have one."
+	}
 	edit := "/usage/budgets/edit?account=" + string(p.Alias)
 	board.Head.Text = string(p.Alias) + " · " + plain(p.Name) + " · what a month should cost at most, before tax"
-	board.Head.Actions = []ui.Action{{ID: "new-budget", Label: "New budget", Icon: "plus", Variant: "primary", Href: edit, Off: off}}
+	board.Head.Actions = []ui.Action{{ID: "new-budget", Label: "New budget", Icon: "plus", Variant: "primary", Href: edit, Off: none}}
 	board.Bar = ui.Filter{Action: "/usage/budgets", Selects: []ui.Select{{Name: "account", Label: v.words.AccountWord, Value: string(p.Alias), Options: p.all}}}
 	panel := &ui.BudgetPanel{ID: "budgets", Title: now.String(), Text: "No budget is set. With one you are told by mail before a month costs more than it should. It stops nothing: what runs in Azure goes on."}
 	if v.form("show") == "table" && len(list) > 0 {
@@ -216,7 +228,7 @@ func (s *Server) budgets(v *visit) error {
 		}
 		panel.Bars = append(panel.Bars, x)
 		board.Dialogs = append(board.Dialogs, ui.FormDialog{
-			ID: id, Title: "Delete the budget of " + x.Title + "?", Text: "Nobody is told any more. What was told stays on the list.", Action: "/usage/budgets/delete",
+			ID: id, Title: "Delete the budget of " + p.budgetOf(b.Entitlement) + "?", Text: "Nobody is told any more. What was told stays on the list.", Action: "/usage/budgets/delete",
 			Hidden: []ui.Pair{{Name: "account", Value: string(p.Alias)}, {Name: "of", Value: or(b.Entitlement, wholeAccount)}}, Button: "Delete the budget", Busy: "Deleting…", Danger: true,
 		})
 	}
@@ -311,8 +323,18 @@ func (s *Server) theBudget(v *visit) (p payer, b billing.Budget, err error) {
 		return p, b, err
 	}
 	b = billing.Budget{Account: string(p.Alias), Thresholds: billing.DefaultThresholds()}
-	if b.Entitlement = v.form("of"); b.Entitlement == wholeAccount {
-		b.Entitlement = ""
+	switch of := v.form("of"); of {
+	case wholeAccount:
+	case "": // a new one: of what has none yet
+		free, err := s.unbudgeted(v, p)
+		if err != nil {
+			return p, b, err
+		}
+		if len(free) > 0 {
+			b.Entitlement = free[0]
+		}
+	default:
+		b.Entitlement = of
 	}
 	was, err := c.Budget(v.ctx(), b.Account, b.Entitlement)
 	switch {
@@ -335,7 +357,7 @@ func (s *Server) budgetBoard(v *visit, errs ui.Errors, sent bool) (ui.Board, err
 	}
 	title := "New budget"
 	if b.Version > 0 {
-		title = "Budget of " + p.budgetTitle(b.Entitlement)
+		title = "Budget of " + p.budgetOf(b.Entitlement)
 	}
 	board := ui.Board{Head: ui.Head{Title: title, Text: string(p.Alias) + " · " + plain(p.Name), Crumbs: []ui.Link{{Label: "Budgets", Href: "/usage/budgets?account=" + string(p.Alias)}, {Label: title}}}}
 	if board.Shell, err = s.shell(v, "budgets", title); err != nil {
@@ -354,14 +376,11 @@ func (s *Server) budgetBoard(v *visit, errs ui.Errors, sent bool) (ui.Board, err
 		form.Hidden = append(form.Hidden, ui.Pair{Name: "of", Value: or(b.Entitlement, wholeAccount)})
 	} else {
 		of := f.one("of", "Budget of", or(b.Entitlement, wholeAccount), func(x *ui.Field) { x.Type = "select" })
-		has, err := s.Billing.Budgets(v.ctx(), string(p.Alias))
+		free, err := s.unbudgeted(v, p)
 		if err != nil {
 			return board, err
 		}
-		for _, id := range append([]string{""}, p.subscriptions()...) {
-			if slices.ContainsFunc(has, func(x billing.Budget) bool { return x.Entitlement == id }) {
-				continue // it is changed instead
-			}
+		for _, id := range free {
 			of.Options = append(of.Options, ui.Option{Value: or(id, wholeAccount), Label: p.budgetTitle(id)})
 		}
 		form.Fields = append(form.Fields, of)
@@ -369,6 +388,9 @@ func (s *Server) budgetBoard(v *visit, errs ui.Errors, sent bool) (ui.Board, err
 	form.Fields = append(form.Fields,
 		f.one("amount", "Amount of a month", amount, hint("Before tax. A month is a calendar month in UTC."), func(x *ui.Field) {
 			x.Inputmode, x.Suffix = "decimal", or(string(b.Amount.Currency()), string(p.Currency))
+			if b.Version > 0 { // alone in its row
+				x.Span = ""
+			}
 		}),
 		f.one("actual", "Tell when this is used", percents(b.Thresholds, billing.Actual), optional, hint("In percent of the budget, with commas: 50, 80, 100"), func(x *ui.Field) { x.Inputmode = "numeric" }),
 		f.one("forecast", "Tell when this is expected", percents(b.Thresholds, billing.Forecasted), optional, hint("In percent, by the forecast of the month's end: 100"), func(x *ui.Field) { x.Inputmode = "numeric" }),
@@ -377,6 +399,18 @@ func (s *Server) budgetBoard(v *visit, errs ui.Errors, sent bool) (ui.Board, err
 	form.Checks = []ui.CheckField{f.check("ask", "Ask "+v.words.Partner+" what to do when all of it is used", "A request is opened in your name, once a month. Nothing is stopped: Azure cannot tell a new resource from a change of one that is in use.", b.Ask)}
 	board.Form = form
 	return board, nil
+}
+
+// unbudgeted is what may get a budget: the whole account ("") and its subscriptions, but
+// those that have one, which is changed instead.
+func (s *Server) unbudgeted(v *visit, p payer) ([]string, error) {
+	has, err := s.Billing.Budgets(v.ctx(), string(p.Alias))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(append([]string{""}, p.subscriptions()...), func(id string) bool {
+		return slices.ContainsFunc(has, func(b billing.Budget) bool { return b.Entitlement == id })
+	}), nil
 }
 
 // subscriptions are an account's, by name.

@@ -49,9 +49,11 @@ func TestABudgetIsSetDrawnAndDeleted(t *testing.T) {
 	s.get("/usage?show=budget").is(200).says("Budget of Amount Used Forecast Tells at State Whole account", "50 % used, 100 % used, 100 % by the forecast")
 	s.get("/usage/budgets").is(200).says("Told to cfo@contoso.example. The partner is asked when it is used up.")
 
+	s.get("/usage/budgets/edit?account=CTSO").is(200).says("New budget", "Budget of Contoso development Contoso production") // the whole account has one
+
 	set.Set("version", "1")
 	set.Set("amount", used.DivRound(decimal.RequireFromString("1.2"), 2).StringFixed(2))
-	s.get("/usage/budgets/edit?account=CTSO&of=account").is(200).says("Budget of Whole account")
+	s.get("/usage/budgets/edit?account=CTSO&of=account").is(200).says("Budget of the whole account")
 	s.post("/usage/budgets", set).redirects("/usage/budgets?account=CTSO")
 	s.get("/usage").is(200).says("Whole account Used up", "120.0 % used")
 	s.post("/usage/budgets", set).is(409).says("Somebody else changed this budget")

@@ -1,6 +1,9 @@
 package ui
 
-import "cmp"
+import (
+	"math"
+	"slices"
+)
 
 // BudgetPanel is budgets as bars, or the table of the same numbers in their place.
 type BudgetPanel struct {
@@ -82,16 +85,28 @@ func (b SpendBar) draw() budgetDrawing {
 	case b.End >= 100:
 		d.tone = "waiting"
 	}
-	last := -100.0
+	// Labels that would run into each other are left out; the whole budget keeps its own.
+	taken := []float64{-100}
+	for _, m := range b.Marks {
+		if m.At == 100 {
+			taken = append(taken, 100*scale)
+		}
+	}
 	for _, m := range b.Marks {
 		x := m.At * scale
 		mark := drawnMark{x: pct(x), anchor: "middle", Mark: m}
-		if x-last < 9 { // two labels would run into each other
+		if m.At != 100 && slices.ContainsFunc(taken, func(t float64) bool { return math.Abs(x-t) < 9 }) {
 			mark.Label = ""
-		} else {
-			last = x
 		}
-		mark.anchor = cmp.Or(map[bool]string{x > 96: "end", x < 4: "start"}[true], "middle")
+		if mark.Label != "" {
+			taken = append(taken, x)
+		}
+		switch {
+		case x > 96:
+			mark.anchor = "end"
+		case x < 4:
+			mark.anchor = "start"
+		}
 		d.marks = append(d.marks, mark)
 	}
 	return d
