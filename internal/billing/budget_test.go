@@ -213,12 +213,23 @@ func TestActualAndForecast(t *testing.T) {
 	if got, want := p.alerts(), "11 100 % forecast –, 11 40 % forecast"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	p.sim.Advance(13 * 24 * time.Hour)
-	p.set("100", at(billing.Threshold{Percent: 100, Basis: billing.Forecasted}, billing.Threshold{Percent: 100, Basis: billing.Actual}))
-	p.rated("2026-11") // set in December, it is not of November
-	p.rated("2026-12") // without usage
-	if got, want := p.alerts(), "11 100 % forecast –, 11 40 % forecast"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	p.set("1800", at(billing.Threshold{Percent: 60, Basis: billing.Forecasted}, billing.Threshold{Percent: 60, Basis: billing.Actual}, billing.Threshold{Percent: 90, Basis: billing.Actual}))
+	p.sim.Advance(13 * 24 * time.Hour) // 3 December
+	p.used("2026-11", 30, "40", "USD", "")
+	p.rated("2026-11") // 1,200: used, and nothing is expected any more
+	told := "11 100 % forecast –, 11 40 % forecast, 11 60 % actual"
+	if got := p.alerts(); got != told {
+		t.Errorf("%s, want %s", got, told)
+	}
+	p.sim.Advance(31 * 24 * time.Hour) // 3 January: a month before the last one is not looked at
+	p.used("2026-11", 30, "60", "USD", "")
+	p.rated("2026-11")
+	p.used("2026-12", 31, "10", "USD", "")
+	p.set("100", at(billing.Threshold{Percent: 100, Basis: billing.Actual})) // it is not of December
+	p.rated("2026-12")
+	p.rated("2027-01") // without usage
+	if got := p.alerts(); got != told {
+		t.Errorf("%s, want %s", got, told)
 	}
 }
 
