@@ -100,22 +100,26 @@ func (s Setup) check() error {
 	}
 	s.checkShared(refuse)
 	seen, prefixes := map[string]bool{}, map[string]bool{}
-	for _, e := range s.Sellers {
+	for i, e := range s.Sellers {
+		at := func(name string) string { return fmt.Sprintf("sellers[%d].%s", i, name) }
 		switch {
 		case e.ID == "" || len(e.ID) > 40 || store.CheckText("id", e.ID) != nil:
-			refuse("sellers", "A seller has no id, or one that is too long.", "Give each a short id, like main.")
+			refuse(at("id"), "A seller has no id, or one that is too long.", "Give each a short id, like main.")
 		case seen[e.ID]:
-			refuse("sellers", "Two sellers have the id %s.", "Rename one of them.", e.ID)
+			refuse(at("id"), "Two sellers have the id %s.", "Rename one of them.", e.ID)
 		case prefixes[e.Prefix] && len(s.Sellers) > 1:
-			refuse("sellers", "Two sellers begin their numbers with %q.", "Give each its own prefix.", e.Prefix)
+			refuse(at("prefix"), "Two sellers begin their numbers with %q.", "Give each its own prefix.", e.Prefix)
 		}
 		seen[e.ID], prefixes[e.Prefix] = true, true
-		if strings.TrimSpace(e.Party.Name) == "" || len(e.Party.Country) != 2 {
-			refuse("sellers", "The seller %s lacks its name or its country.", "Give the name as it is registered, and the two letters of its country.", e.ID)
+		if strings.TrimSpace(e.Party.Name) == "" {
+			refuse(at("name"), "The seller %s lacks its name.", "Give it as it is registered.", e.ID)
+		}
+		if len(e.Party.Country) != 2 {
+			refuse(at("country"), "The seller %s lacks its country.", "Give its two letters.", e.ID)
 		}
 		for _, r := range e.Tax {
 			if r.ID == "" || r.Country == "" || r.Percent.Sign() < 0 || r.Label == "" {
-				refuse("tax", "A tax rule of %s lacks its id, its country or its label, or is below zero.", "Fill it in.", e.ID)
+				refuse(at("tax"), "A tax rule of %s lacks its id, its country or its label, or is below zero.", "Fill it in.", e.ID)
 			}
 		}
 	}

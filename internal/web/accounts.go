@@ -102,6 +102,9 @@ func (s *Server) account(v *visit) error {
 		return err
 	}
 	p.Facts = accountFacts(v, a)
+	if v.may(account.ActBillingView, "") == "" && s.Billing != nil {
+		p.Facts = append(p.Facts, ui.KV{Key: "Billing", Value: "Seller, currency, pattern", Link: ui.Link{Label: "How it is billed", Href: "/staff/billing/accounts/" + string(a.Alias)}})
+	}
 	for i := len(ch.Ancestors) - 1; i >= 0; i-- {
 		p.Ancestors = append(p.Ancestors, s.ancestor(v, ch.Ancestors[i]))
 	}

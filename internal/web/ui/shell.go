@@ -86,6 +86,7 @@ func StaffNav(onboardings, requests, differences int) []NavGroup {
 			{"closing", "Month close", "calendar-check", "/staff/billing/close", 0, ""},
 			{"documents", "Invoices", "receipt-text", "/staff/billing/invoices", 0, ""},
 			{"prices", "Price lists", "tags", "/staff/prices", 0, ""},
+			{"billing-settings", "Billing settings", "landmark", "/staff/billing/settings", 0, ""},
 		}},
 		{Title: "Platform", Items: []NavItem{
 			{"services", "Guardrails", "shield-check", "/staff/services", 0, ""},
