@@ -50,7 +50,9 @@ func (p *payer) used(m usage.Month, to int, a string, currency money.Currency, e
 // rated is what follows a new snapshot: the months are watched.
 func (p *payer) rated(m usage.Month) {
 	p.t.Helper()
-	p.must(p.db.Tx(p.t.Context(), func(tx *store.Tx) error { return p.jobs.Add(p.t.Context(), tx, billing.JobBudget, string(m), struct{}{}, time.Time{}) }))
+	p.must(p.db.Tx(p.t.Context(), func(tx *store.Tx) error {
+		return p.jobs.Add(p.t.Context(), tx, billing.JobBudget, string(m), struct{}{}, time.Time{})
+	}))
 	p.work()
 }
 
@@ -391,4 +393,3 @@ func TestSomebodyIsTold(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
-

@@ -190,6 +190,26 @@ func (q *Queue) Open(ctx context.Context) ([]sqlc.Job, error) {
 	return sqlc.New(q.db.Read()).OpenJobs(ctx)
 }
 
+// Standing is how an open job stands, for people who wait for it.
+type Standing struct {
+	Running bool      // a worker has it now
+	Due     time.Time // of the next try, if none has
+	Attempt int       // tries so far
+	Trouble string    // of the last one
+}
+
+// OpenOf tells how the open job of a kind and key stands; ok is false if there is none.
+func (q *Queue) OpenOf(ctx context.Context, kind, key string) (s Standing, ok bool, err error) {
+	row, err := sqlc.New(q.db.Read()).OpenOf(ctx, sqlc.OpenOfParams{Kind: kind, Key: key})
+	if store.IsNone(err) {
+		return s, false, nil
+	}
+	if err != nil {
+		return s, false, fmt.Errorf("job %s %s: %w", kind, key, err)
+	}
+	return Standing{Running: row.LeasedUntil > store.Micros(q.now()), Due: store.Time(row.DueAt), Attempt: int(row.Attempt), Trouble: row.LastError}, true, nil
+}
+
 // Restored gives all leases free, in the transaction that fills a database from a
 // backup: whoever held them works on another one.
 func Restored(ctx context.Context, tx *store.Tx) error {

@@ -45,6 +45,9 @@ UPDATE job SET leased_until = 0, fence = fence + 1 WHERE done_at IS NULL;
 -- name: OpenJobs :many
 SELECT * FROM job WHERE done_at IS NULL ORDER BY due_at, id;
 
+-- name: OpenOf :one
+SELECT * FROM job WHERE kind = @kind AND key = @key AND done_at IS NULL;
+
 -- name: NextDue :one
 SELECT CAST(COALESCE(MIN(CASE WHEN leased_until > due_at THEN leased_until ELSE due_at END), 0) AS BIGINT) AS due FROM job WHERE done_at IS NULL;
 

@@ -350,8 +350,8 @@ func TestEveryMailSpeaksTheBrandsWords(t *testing.T) {
 			[]string{"80 % of the budget of CTSE · Contoso <East> is used in November 2026", "Used so far: 4,012.33 USD, 80.2 %", "When all of it is used, Adatum is asked", "Nothing is stopped", "comes when 100 % of it is used", "calendar months in UTC", "See the usage:\nhttps://portal.example/usage?account=CTSE"}},
 		"expected": {support.SpentMail(b, support.Spent{Key: "b:eve", To: "eve@contoso.example", Account: "CTSE", Subscription: "<b>Eve", Month: "November 2026", Percent: 100, Forecast: true, Amount: "5,000.00 USD", Asked: "R-1042"}),
 			[]string{"by the forecast, November 2026 ends at or above 100 % of the budget of “<b>Eve” at CTSE", "Adatum has been asked what to do: request R-1042", "its last threshold"}},
-		"granted":  {support.DecidedMail(b, support.Decided{Request: req}), []string{"is granted", "24 November 2026", "fine & good"}},
-		"refused":  {support.DecidedMail(b, support.Decided{Request: refused}), []string{"is refused", "fine & good"}},
+		"granted": {support.DecidedMail(b, support.Decided{Request: req}), []string{"is granted", "24 November 2026", "fine & good"}},
+		"refused": {support.DecidedMail(b, support.Decided{Request: refused}), []string{"is refused", "fine & good"}},
 	} {
 		for _, s := range append(c.says, "Adatum Clouds\nAdatum", "help@adatum.example or call +1 555 0100") {
 			if !strings.Contains(c.mail.Text, s) {

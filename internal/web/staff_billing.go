@@ -277,6 +277,27 @@ func (s *Server) billingDocuments(v *visit) error {
 		g.Rows = append(g.Rows, ui.GridRow{Cells: []ui.Cell{{Text: titleOf(d), Href: "/invoices/" + string(d.ID)}, {Text: d.Account, Sub: plain(d.Buyer.Name), Href: "/usage/history/" + d.Account + "/" + string(d.Period)}, {State: state, Text: look.Word}, {Text: coins(d.Net)}, {Text: withCurrency(d.Total)}}})
 	}
 	g.Foot = v.foot("/staff/billing/invoices", len(list), next, -1, "document", "documents")
+	if len(list) > 0 {
+		q := v.query("status")
+		q.Set("month", string(m))
+		g.Foot.CSV = link("/staff/billing/invoices.csv", q)
+	}
 	board.Panels = []ui.Panel{{Title: "Documents", Grid: &g}}
 	return v.page(ui.BoardView(board))
+}
+
+// documentsOf gives all documents of a month, of the state that is asked for.
+func (s *Server) documentsOf(v *visit, m usage.Month) ([]invoice.Document, error) {
+	var all []invoice.Document
+	for after := invoice.ID(""); ; {
+		page, err := s.Invoices.OfMonth(v.ctx(), m, invoice.Status(v.form("status")), after, 500)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < 500 {
+			return all, nil
+		}
+		after = page[len(page)-1].ID
+	}
 }

@@ -78,6 +78,9 @@ func (s *Server) closing(v *visit) error {
 			board.Notes[0].Text = ui.Count(len(r.Missing), "thing is", "things are") + " missing, see beside the figures."
 		}
 	}
+	if board.Work, err = s.closeWork(v, c, m, false); err != nil {
+		return err
+	}
 	for _, st := range r.Statements {
 		panel, err := statementPanel(st)
 		if err != nil {
@@ -92,7 +95,7 @@ func (s *Server) closing(v *visit) error {
 		}
 	}
 	board.Panels = append(board.Panels, accountsPanel(r), causesPanel(r), s.suspensePanel(v, m, suspense, &board))
-	board.Side = []ui.Panel{{Title: "Checklist", Checks: closeChecks(v, r, suspense, drafts, issued)}}
+	board.Side = []ui.Panel{{Title: "Checklist", Checks: closeChecks(v, r, suspense, drafts, issued), Foot: ui.Foot{CSV: closeFile("checklist", m)}}}
 	if !r.Closed && len(r.Missing) > 1 {
 		missing := ui.Panel{Title: "What is missing"}
 		for _, why := range r.Missing {
@@ -168,6 +171,7 @@ func accountsPanel(r billing.Reconciliation) ui.Panel {
 		p.State, g.Empty = ui.Look{}, ui.Note{Title: "Not priced yet", Text: "The formula is worked out once the month is priced."}
 	}
 	if len(r.Open) > 0 {
+		g.Foot = ui.Foot{Text: ui.Count(len(r.Open), "account", "accounts"), CSV: closeFile("accounts", r.Month)}
 		p.State = ui.Look{Word: ui.Count(len(r.Open), "account is", "accounts are") + " open", Icon: "circle-alert", Tone: ui.ToneWaiting}
 	}
 	p.Grid = &g
@@ -209,6 +213,9 @@ func causesPanel(r billing.Reconciliation) ui.Panel {
 		}
 		g.Rows = append(g.Rows, ui.GridRow{Cells: []ui.Cell{{Text: capitalized(class)}, {Text: strconv.FormatInt(x.things, 10)}, c, {Text: plain(x.proof)}}})
 	}
+	if len(order) > 0 {
+		g.Foot = ui.Foot{Text: ui.Count(len(order), "class", "classes"), CSV: closeFile("differences", r.Month)}
+	}
 	return ui.Panel{Title: "From the last estimate to the invoice", Sub: "Every difference has a class, a computed amount and its evidence", Grid: &g}
 }
 
@@ -222,6 +229,9 @@ func (s *Server) suspensePanel(v *visit, m usage.Month, list []billing.Suspended
 		board.Dialogs = append(board.Dialogs, ui.FormDialog{ID: id, Title: "Who pays for this?", Text: "The account pays for these days, and the month is priced anew. An association, where there is one, comes before it.", Action: "/staff/billing/assign", Button: "Assign", Busy: "Assigning…",
 			Hidden: []ui.Pair{{Name: "month", Value: string(m)}, {Name: "tenant", Value: x.Tenant}, {Name: "entitlement", Value: x.Entitlement}},
 			Fields: []ui.Field{{ID: id + "-account", Name: "account", Label: v.words.AccountWord, MaxLength: 10, Spellfree: true}, {ID: id + "-from", Name: "from", Label: "From (UTC day)", Type: "date", Value: string(x.From), Span: "3"}, {ID: id + "-to", Name: "to", Label: "To", Type: "date", Value: string(x.To), Span: "3"}, {ID: id + "-why", Name: "why", Label: "Why", MaxLength: 1000}}})
+	}
+	if len(list) > 0 {
+		g.Foot = ui.Foot{Text: ui.Count(len(list), "tenant or subscription", "tenants and subscriptions"), CSV: closeFile("suspense", m)}
 	}
 	return ui.Panel{ID: "suspense", Title: "Suspense", Sub: "Usage that no account is known for", Grid: &g}
 }

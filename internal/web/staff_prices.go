@@ -59,7 +59,7 @@ func (s *Server) showLists(v *visit, code int, errs ui.Errors, sent bool) error 
 		}
 		g.Rows = append(g.Rows, ui.GridRow{Cells: row})
 	}
-	g.Foot = ui.Foot{Text: ui.Count(len(g.Rows), "price list", "price lists")}
+	g.Foot = ui.Foot{Text: ui.Count(len(g.Rows), "price list", "price lists"), CSV: "/staff/prices/list.csv"}
 	board.Panels = []ui.Panel{{Title: "Lists", Grid: &g}}
 	if v.form("new") != "" || sent {
 		l := rating.Default("USD")
@@ -207,6 +207,7 @@ func (s *Server) showList(v *visit, id string, code int, errs ui.Errors, sent bo
 	}
 	g.Foot = ui.Foot{Text: ui.Count(len(versions), "version", "versions")}
 	rules := ruleGrid(newest.List)
+	rules.Foot = ui.Foot{Text: ui.Count(len(rules.Rows), "rule or fee", "rules and fees"), CSV: at + "/rules.csv"}
 	board.Panels = []ui.Panel{{Title: "Versions", Grid: &g}, {Title: fmt.Sprintf("Rules of version %d", newest.List.Version), Sub: "The narrowest rule that fits wins", Grid: &rules}}
 	if v.form("edit") != "" || sent {
 		form, err := s.priceForm(v, newest, edit+" of "+id, errs, sent)
@@ -285,6 +286,14 @@ func refusedAsInvalid(err error) error {
 // labRanges are how many past months the lab may replay.
 var labRanges = []int{1, 3, 6, 12}
 
+// labMonths are how many months the lab replays, of ?months=.
+func (v *visit) labMonths() int {
+	if x, err := strconv.Atoi(v.form("months")); err == nil && slices.Contains(labRanges, x) {
+		return x
+	}
+	return 3
+}
+
 // priceLab: GET /staff/prices/{list}/lab?months= replays past months with the newest
 // version: who pays more, what is left, what is sold below its cost.
 func (s *Server) priceLab(v *visit) error {
@@ -298,10 +307,7 @@ func (s *Server) priceLab(v *visit) error {
 		return err
 	}
 	at := "/staff/prices/" + newest.ID
-	n := 3
-	if x, err := strconv.Atoi(v.form("months")); err == nil && slices.Contains(labRanges, x) {
-		n = x
-	}
+	n := v.labMonths()
 	board := ui.Board{Shell: shell, Head: ui.Head{Crumbs: []ui.Link{{Label: "Price lists", Href: "/staff/prices"}, {Label: newest.ID, Href: at}, {Label: "Lab"}}, Title: "Price lab", Text: fmt.Sprintf("Past months again, with version %d of %s, by the same arithmetic that bills. Nothing is changed.", newest.Version, plain(newest.ID))}}
 	ranges := ui.Select{Name: "months", Label: "Months", Value: strconv.Itoa(n)}
 	for _, x := range labRanges {
@@ -338,11 +344,15 @@ func (s *Server) priceLab(v *visit) error {
 		more := ui.Cell{Text: signed(coins(r.More)), Sub: shareOf(r.More, r.Old)}
 		g.Rows = append(g.Rows, ui.GridRow{Cells: []ui.Cell{{Text: r.Account, Href: "/usage?account=" + r.Account}, {Text: coins(r.Old)}, {Text: coins(r.Draft)}, more, {Text: coins(r.OldMargin)}, {Text: coins(r.DraftMargin)}}})
 	}
-	g.Foot = ui.Foot{Text: ui.Count(len(lab.Rows), "account", "accounts") + ", the largest increase first"}
+	file := at + "/lab.csv?months=" + strconv.Itoa(n)
+	g.Foot = ui.Foot{Text: ui.Count(len(lab.Rows), "account", "accounts") + ", the largest increase first", CSV: file}
 	board.Panels = []ui.Panel{{Title: "Who pays more", Grid: &g}}
 	below := ui.Grid{Tight: true, Columns: []ui.Column{{Label: "Meter"}, {Label: "Rule"}, {Label: "Cost", Right: true}, {Label: "Sell", Right: true}}, Empty: ui.Note{Title: "Nothing is sold below its cost", Text: "In these months, by these rules."}}
 	for _, x := range lab.Below {
 		below.Rows = append(below.Rows, ui.GridRow{Cells: []ui.Cell{{Text: or(x.Name, x.Meter)}, {Text: x.Rule}, {Text: coins(x.Cost)}, {Text: coins(x.Sell), Tone: ui.ToneStuck}}})
+	}
+	if len(lab.Below) > 0 {
+		below.Foot = ui.Foot{Text: ui.Count(len(lab.Below), "meter", "meters"), CSV: file + "&of=below"}
 	}
 	board.Panels = append(board.Panels, ui.Panel{Title: "Below cost", Grid: &below})
 	return v.page(ui.BoardView(board))

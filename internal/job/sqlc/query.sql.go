@@ -288,6 +288,36 @@ func (q *Queries) OpenJobs(ctx context.Context) ([]Job, error) {
 	return items, nil
 }
 
+const openOf = `-- name: OpenOf :one
+SELECT id, kind, key, args, due_at, attempt, worker, leased_until, fence, wake_at, last_error, created_at, done_at FROM job WHERE kind = $1 AND key = $2 AND done_at IS NULL
+`
+
+type OpenOfParams struct {
+	Kind string
+	Key  string
+}
+
+func (q *Queries) OpenOf(ctx context.Context, arg OpenOfParams) (Job, error) {
+	row := q.db.QueryRowContext(ctx, openOf, arg.Kind, arg.Key)
+	var i Job
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Key,
+		&i.Args,
+		&i.DueAt,
+		&i.Attempt,
+		&i.Worker,
+		&i.LeasedUntil,
+		&i.Fence,
+		&i.WakeAt,
+		&i.LastError,
+		&i.CreatedAt,
+		&i.DoneAt,
+	)
+	return i, err
+}
+
 const purge = `-- name: Purge :execrows
 DELETE FROM job WHERE done_at IS NOT NULL AND done_at < $1
 `

@@ -17,6 +17,7 @@ type Board struct {
 	Tabs     []Tab
 	TabsName string // what the tabs choose, for those who hear it
 	Notes    []Note
+	Work     *Work
 	Figures  []Figure
 	Budgets  *BudgetPanel
 	Charts   []Chart // two beside each other
@@ -25,6 +26,20 @@ type Board struct {
 	Form     *BoardForm
 	Dialogs  []FormDialog
 	None     *Note // instead of all of it: title, text and an action
+}
+
+// Work is what goes on in the background for a page. It is asked again every two seconds
+// while it goes on; what somebody types elsewhere on the page stays.
+type Work struct {
+	ID     string
+	Title  string
+	URL    string // of the fragment; empty: all is done
+	Checks []Check
+	Done   int // of Of, as a bar; Of 0: none
+	Of     int
+	Figure string // "340 of 1,000 issued"
+	Text   string
+	Link   Link
 }
 
 // Panel is a titled part of a board. It shows what of its members is set.
