@@ -85,7 +85,9 @@ func TestStaffTablesAreFiles(t *testing.T) {
 	if rows := s.get("/staff/prices/list.csv").table(); len(rows) != 2 || rows[1][0] != "our-prices" || rows[1][2] != "draft" {
 		t.Errorf("price lists: %q", rows)
 	}
-	if rows := s.get("/staff/prices/our-prices/rules.csv").table(); !slices.ContainsFunc(rows, func(r []string) bool { return r[2] == "storage" && r[4] == "category: Storage" && r[5] == "list − 10 %" }) {
+	if rows := s.get("/staff/prices/our-prices/rules.csv").table(); !slices.ContainsFunc(rows, func(r []string) bool {
+		return r[2] == "storage" && r[4] == "category: Storage" && r[5] == "list − 10 %"
+	}) {
 		t.Errorf("rules: %q", rows)
 	}
 	rows = s.get("/staff/prices/our-prices/lab.csv?months=1").table()
