@@ -302,6 +302,10 @@ func (w *world) customerPages(docs []invoice.Document) map[string]string {
 func (w *world) financePages(docs []invoice.Document) map[string]string {
 	_, err := w.app.Prices.Save(w.t.Context(), w.actor(demo.Finance), ourPrices("our-prices", "5"), "", "List and five percent; Storage ten percent off.", nil, nil)
 	w.must(err)
+	w.explained()
+	w.must(w.app.DB.Tx(w.t.Context(), func(tx *store.Tx) error { // what goes on, for as long as pictures are taken
+		return w.app.Jobs.Add(w.t.Context(), tx, billing.JobIssue, "2026-10", struct{}{}, w.app.Config.Now().Add(time.Hour))
+	}))
 	return map[string]string{
 		"staff-usage": "/usage?account=CTSO", "staff-slice": "/usage/account/CTSO/2026-11?category=Storage", "staff-billing": "/staff/billing?month=2026-10&sort=margin", "staff-close": "/staff/billing/close?month=2026-10", "staff-documents": "/staff/billing/invoices?month=2026-10",
 		"staff-settings": "/staff/billing/settings?seller=new", "staff-account": "/staff/billing/accounts/CTSO", "staff-accounting": "/staff/billing/accounting",

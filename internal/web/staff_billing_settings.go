@@ -118,20 +118,18 @@ func sellerGroup(f fields, i int, e billing.Seller) ui.FormGroup {
 	}
 	free := func(x *ui.Field) { x.Spellfree = true }
 	g.Fields = []ui.Field{
-		f.one(at("id"), "Id", e.ID, narrow, free, hint("Short, like main; accounts name it.")),
-		f.one(at("prefix"), "Numbers begin with", e.Prefix, narrow, optional, free),
-		f.one(at("country"), "Country", e.Party.Country, narrow, free, hint("Two letters")),
+		f.one(at("id"), "Id", e.ID, free, hint("Short, like main; accounts name it.")),
+		f.one(at("prefix"), "Numbers begin with", e.Prefix, optional, free),
 		f.one(at("name"), "Company as it is registered", e.Party.Name),
 		f.one(at("vat"), "VAT or tax number", e.Party.VAT, optional, free),
-		f.one(at("address"), "Address on documents", strings.Join(e.Party.Address, "\n"), optional, lines(3)),
+		f.one(at("country"), "Country", e.Party.Country, free, hint("Two letters")),
 		f.one(at("region"), "State", e.Party.Region, optional, free, hint("Where tax depends on it")),
+		f.one(at("address"), "Address on documents", strings.Join(e.Party.Address, "\n"), optional, lines(3)),
 		f.one(at("pay"), "How to pay", e.Pay, optional, lines(3), hint("E.g. a bank account; it stands on every document.")),
 		f.one(at("tax"), "Taxes", taxText(e.Tax), optional, lines(4), hint("id | country | percent | label, one a line"), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }),
 	}
 	return g
 }
-
-func narrow(x *ui.Field) { x.Span = "2" }
 
 // sellerField is the id of a seller's input.
 func sellerField(i int, name string) string { return fmt.Sprintf("seller-%d-%s", i, name) }
@@ -289,7 +287,7 @@ func (s *Server) accountBillingPage(v *visit, errs ui.Errors, sent bool) (ui.Set
 		return ui.SettingsPage{}, err
 	}
 	p := ui.SettingsPage{
-		Title: "How " + string(a.Alias) + " is billed", Text: plain(a.Name) + ". What is left empty is as the partner's settings say.", Action: "/staff/billing/accounts/" + string(a.Alias),
+		Title: "How " + string(a.Alias) + " is billed", Text: plain(a.Name) + " · what is left empty is as the partner's settings say", Action: "/staff/billing/accounts/" + string(a.Alias),
 		Version: strconv.FormatInt(own.Version, 10), Off: v.may(account.ActBillingChange, ""), Saved: savedVersion(own.Version),
 	}
 	if p.Shell, err = s.shell(v, "billing-settings", p.Title); err != nil {
@@ -303,7 +301,7 @@ func (s *Server) accountBillingPage(v *visit, errs ui.Errors, sent bool) (ui.Set
 	p.Groups = []ui.FormGroup{
 		{Title: "Document", Fields: []ui.Field{
 			f.one("seller", "Who sells", own.Seller, func(x *ui.Field) { x.Type, x.Options = "select", sellers }),
-			f.one("currency", "Currency", string(own.Currency), optional, func(x *ui.Field) { x.Span, x.Spellfree, x.MaxLength = "2", true, 3 }, hint("Empty: the one that Microsoft bills in")),
+			f.one("currency", "Currency", string(own.Currency), optional, func(x *ui.Field) { x.Spellfree, x.MaxLength = true, 3 }, hint("Empty: the one that Microsoft bills in")),
 			f.one("vat", "VAT or tax number of the company", own.VAT, optional, func(x *ui.Field) { x.Spellfree = true }),
 		}},
 		{Title: "When", Text: "A pattern belongs to months of usage. The pattern of a month that was billed stays.", Fields: []ui.Field{
