@@ -157,6 +157,7 @@ var tags = []struct{ name, text string }{
 	{"settings", "What the partner decided."},
 	{"partner", "The partner's own connection to Microsoft."},
 	{"billing", "From Microsoft's exports to issued bills and a closed month, for staff."},
+	{"budgets", "What an account should cost in a month, and who is told."},
 	{"record", "Who did what, and the mail that was sent."},
 }
 

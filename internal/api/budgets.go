@@ -94,17 +94,17 @@ func budgetOf(entitlement string) string {
 }
 
 func (s *Server) routeBudgets() {
-	handle(s, op{id: "list-account-budgets", is: "GET /billing/accounts/{alias}/budgets", tag: "billing", text: "An account's budgets, and how they stand", act: account.ActUsageView}, s.listBudgets)
-	handle(s, op{id: "get-account-budget", is: "GET /billing/accounts/{alias}/budgets/{of}", tag: "billing", text: "One budget, and how it stands", act: account.ActUsageView}, s.getBudget)
-	handle(s, op{id: "set-account-budget", is: "PUT /billing/accounts/{alias}/budgets/{of}", tag: "billing", text: "Set a budget, or change it", act: account.ActBudgetChange,
+	handle(s, op{id: "list-account-budgets", is: "GET /billing/accounts/{alias}/budgets", tag: "budgets", text: "An account's budgets, and how they stand", act: account.ActUsageView}, s.listBudgets)
+	handle(s, op{id: "get-account-budget", is: "GET /billing/accounts/{alias}/budgets/{of}", tag: "budgets", text: "One budget, and how it stands", act: account.ActUsageView}, s.getBudget)
+	handle(s, op{id: "set-account-budget", is: "PUT /billing/accounts/{alias}/budgets/{of}", tag: "budgets", text: "Set a budget, or change it", act: account.ActBudgetChange,
 		more: "It holds from the running month on. A change sets back what was told of this month and is not reached any more; what still is reached is not told again."}, s.setBudget)
-	act(s, op{id: "delete-account-budget", is: "DELETE /billing/accounts/{alias}/budgets/{of}", tag: "billing", text: "Delete a budget", act: account.ActBudgetChange}, func(ctx context.Context, a account.Actor, in *ByBudget) error {
+	act(s, op{id: "delete-account-budget", is: "DELETE /billing/accounts/{alias}/budgets/{of}", tag: "budgets", text: "Delete a budget", act: account.ActBudgetChange}, func(ctx context.Context, a account.Actor, in *ByBudget) error {
 		if _, err := s.account(ctx, a, in.Alias, account.ActBudgetChange); err != nil {
 			return err
 		}
 		return s.Billing.DropBudget(ctx, a, in.Alias, in.entitlement())
 	})
-	handle(s, op{id: "list-budget-alerts", is: "GET /billing/accounts/{alias}/budget-alerts", tag: "billing", text: "What was told of an account's budgets, the newest first", act: account.ActUsageView}, s.listAlerts)
+	handle(s, op{id: "list-budget-alerts", is: "GET /billing/accounts/{alias}/budget-alerts", tag: "budgets", text: "What was told of an account's budgets, the newest first", act: account.ActUsageView}, s.listAlerts)
 }
 
 func (s *Server) listBudgets(ctx context.Context, a account.Actor, in *ByAlias) (Page[Budget], error) {

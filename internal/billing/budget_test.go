@@ -329,6 +329,26 @@ func TestTheCurrencyOfABudget(t *testing.T) {
 	}
 }
 
+// What a month cost that cannot be priced is not known: nothing is told of it, and what was
+// told is not set back.
+func TestAMonthWithoutAPriceIsNotWatched(t *testing.T) {
+	p := newPayer(t, storetest.SQLite(t), "2026-11-20")
+	p.used("2026-11", 20, "40", "USD", "") // 800
+	p.set("1000")
+	told := p.alerts()
+	p.must(p.db.Tx(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `INSERT INTO billing_charge (account, month, currency, billed, trouble, body, hash, billed_hash) VALUES ('C0001', '2026-11', 'USD', FALSE, 'There is no price.', $1, 'h', '')`, []byte{})
+		return err
+	}))
+	p.used("2026-11", 20, "0", "USD", "")
+	b := p.set("900")
+	s, err := p.Stands(t.Context(), b)
+	p.must(err)
+	if !strings.Contains(s.Trouble, "cannot be priced") || s.Estimate != nil || p.alerts() != told || told != "11 50 % actual, 11 80 % actual" {
+		t.Errorf("%+v, alerts %q, before %q", s, p.alerts(), told)
+	}
+}
+
 // Whoever may not see the account's bills may not set its budget either.
 func TestWhoMaySetABudget(t *testing.T) {
 	p := newPayer(t, storetest.SQLite(t), "2026-11-20")

@@ -96,7 +96,7 @@ func (c *Cycle) watch(ctx context.Context, alias, entitlement string, m, today u
 	if err != nil {
 		return x, err
 	}
-	if x.s, err = x.b.Stand(months, m, today); err != nil {
+	if x.s, err = c.StandsBy(ctx, x.b, months, m, today); err != nil {
 		return x, err
 	}
 	told, err := inForce(ctx, c.db.Read(), x.b, m)

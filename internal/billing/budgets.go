@@ -111,7 +111,7 @@ func (c *Cycle) SetBudget(ctx context.Context, by account.Actor, b Budget) (Budg
 	if err := c.paysFor(ctx, b, months); err != nil {
 		return b, err
 	}
-	stands, err := b.Stand(months, month, month)
+	stands, err := c.StandsBy(ctx, b, months, month, month)
 	if err != nil {
 		return b, err
 	}
@@ -223,6 +223,9 @@ func (c *Cycle) writeBudget(ctx context.Context, tx *store.Tx, b Budget, version
 // rearm sets back what was told of the month and is not reached by the budget as it is
 // now. What still is reached is not told again.
 func rearm(ctx context.Context, tx *store.Tx, b Budget, s Standing, now time.Time) error {
+	if s.Trouble != "" { // what is reached is not known
+		return nil
+	}
 	q := sqlc.New(tx)
 	rows, err := q.AlertsInForce(ctx, sqlc.AlertsInForceParams{Account: b.Account, Entitlement: b.Entitlement, Month: string(s.Month)})
 	if err != nil {
@@ -250,7 +253,25 @@ func (c *Cycle) Stands(ctx context.Context, b Budget) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	return b.Stand(months, now, now)
+	return c.StandsBy(ctx, b, months, now, now)
+}
+
+// StandsBy is Budget.Stand, but for a month that has no price at the moment: what it cost
+// is not known, and it is not zero.
+func (c *Cycle) StandsBy(ctx context.Context, b Budget, months []AccountMonth, m, today usage.Month) (Standing, error) {
+	s, err := b.Stand(months, m, today)
+	if err != nil || s.Trouble != "" {
+		return s, err
+	}
+	trouble, err := sqlc.New(c.db.Read()).ChargeTrouble(ctx, sqlc.ChargeTroubleParams{Account: b.Account, Month: string(m)})
+	switch {
+	case store.IsNone(err) || err == nil && trouble == "":
+		return s, nil
+	case err != nil:
+		return s, fmt.Errorf("charges of %s: %w", b.Account, err)
+	}
+	s.Trouble, s.Estimate = "The usage of "+m.String()+" cannot be priced at the moment: the budget is not watched until it can.", nil
+	return s, nil
 }
 
 // DropBudget deletes a budget. What was told of it stays on the list.

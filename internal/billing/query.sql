@@ -254,3 +254,6 @@ SELECT * FROM billing_budget_alert WHERE account = @account ORDER BY made_at DES
 -- name: PaysForSubscription :one
 SELECT CAST((SELECT COUNT(*) FROM provider p WHERE p.account = @account AND p.subscription = @entitlement)
     + (SELECT COUNT(*) FROM association a WHERE a.account = @account AND a.entitlement = @entitlement) AS BIGINT) AS many;
+
+-- name: ChargeTrouble :one
+SELECT trouble FROM billing_charge WHERE account = @account AND month = @month;

@@ -25,7 +25,7 @@ type Setup struct {
 	Pattern invoice.Pattern `json:"pattern"` // of accounts that have none of their own
 	PayDays int             `json:"pay_days"`
 	Spread  bool            `json:"spread"` // an organization's credits come off its other accounts
-	Mail    bool            `json:"mail"`   // administrators of an account get its documents by mail
+	Mail    bool            `json:"mail"`   // who administers an account, and its billing contact, get its documents by mail
 
 	Shared []SharedReservation `json:"shared,omitempty"` // reservations that other accounts use than the one that pays
 }

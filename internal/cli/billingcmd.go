@@ -11,7 +11,8 @@ import (
 	"causeway/internal/api"
 )
 
-// billingCmd is the billing cycle, for the partner's staff.
+// billingCmd is the billing cycle, for the partner's staff; budgets are also for those who
+// pay.
 type billingCmd struct {
 	Status    billingStatusCmd    `cmd:"" help:"How a month stands: a checklist until it is closed."`
 	Rate      billingRateCmd      `cmd:"" help:"Map and price a month anew, and draft its bills."`

@@ -35,7 +35,7 @@ func (s *Server) budgetsOf(v *visit, alias account.Alias, months []billing.Accou
 	out := make([]budgeted, len(list))
 	for i, b := range list {
 		out[i].Budget = b
-		if out[i].Standing, err = b.Stand(months, now, now); err != nil {
+		if out[i].Standing, err = s.Billing.StandsBy(v.ctx(), b, months, now, now); err != nil {
 			return nil, err
 		}
 	}
@@ -369,6 +369,7 @@ func (s *Server) budgetBoard(v *visit, errs ui.Errors, sent bool) (ui.Board, err
 		amount = b.Amount.Decimal().StringFixed(b.Amount.Currency().Minor())
 	}
 	form := &ui.BoardForm{
+		Title: "What a month should cost at most", Text: "It tells by mail, and stops nothing. It is not the budget of a provider, by which the credit limit is shared out.",
 		Action: "/usage/budgets", Errors: errs, Hidden: []ui.Pair{{Name: "account", Value: string(p.Alias)}, {Name: "version", Value: or(v.r.PostForm.Get("version"), strconv.FormatInt(b.Version, 10))}},
 		Button: ui.Action{ID: "save-budget", Label: "Save budget", Variant: "primary", Submit: true, Busy: "Saving…"}, Note: "It holds from this month on.",
 	}

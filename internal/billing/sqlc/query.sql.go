@@ -698,6 +698,22 @@ func (q *Queries) ChargeTakenBack(ctx context.Context, account string) error {
 	return err
 }
 
+const chargeTrouble = `-- name: ChargeTrouble :one
+SELECT trouble FROM billing_charge WHERE account = $1 AND month = $2
+`
+
+type ChargeTroubleParams struct {
+	Account string
+	Month   string
+}
+
+func (q *Queries) ChargeTrouble(ctx context.Context, arg ChargeTroubleParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, chargeTrouble, arg.Account, arg.Month)
+	var trouble string
+	err := row.Scan(&trouble)
+	return trouble, err
+}
+
 const chargesToBill = `-- name: ChargesToBill :many
 SELECT account, month, billed, hash, billed_hash FROM billing_charge
 WHERE account = $1 AND month >= $2 AND month <= $3 ORDER BY month
