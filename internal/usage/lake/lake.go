@@ -128,8 +128,8 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'
 
 // folder is where a snapshot is; its id must be a plain name.
 func (l *Lake) folder(snapshot string) (string, error) {
-	if snapshot == "" || !filepath.IsLocal(snapshot) || strings.ContainsAny(snapshot, `/\`) || strings.HasPrefix(snapshot, ".") {
-		return "", fault.New(fault.Invalid, "%q is not the id of a snapshot", snapshot)
+	if err := CheckSnapshot(snapshot); err != nil {
+		return "", err
 	}
 	return filepath.Join(l.dir, snapshot), nil
 }
@@ -168,8 +168,8 @@ func (l *Lake) Load(ctx context.Context, s usage.Snapshot, blobs usage.Blobs) (u
 	if err != nil {
 		return usage.Loaded{}, err
 	}
-	if tables[s.Feed] == nil {
-		return usage.Loaded{}, fault.New(fault.Invalid, "snapshot %s is of the feed %q, which we do not know", s.ID, s.Feed)
+	if err := CheckFeed(s); err != nil {
+		return usage.Loaded{}, err
 	}
 	if x, err := l.label(s.ID); err == nil && x.Snapshot.Export == s.Export && slices.Equal(x.Snapshot.Files, s.Files) {
 		return x.Loaded, nil
@@ -214,9 +214,9 @@ func (l *Lake) parts(ctx context.Context, temp string, s usage.Snapshot, blobs u
 	return parts, nil
 }
 
-// sum adds the parts up, and compares with what DuckDB reads back from the files.
-func (l *Lake) sum(ctx context.Context, temp string, s usage.Snapshot, parts []part) (usage.Loaded, error) {
-	out, t := usage.Loaded{Snapshot: s.ID}, tables[s.Feed]
+// sumOf adds the parts up.
+func sumOf(s usage.Snapshot, parts []part) (usage.Loaded, error) {
+	out := usage.Loaded{Snapshot: s.ID}
 	var cost, tax fixed
 	currency, first, last := s.Currency, int32(noDay), int32(0)
 	for i, p := range parts {
@@ -250,6 +250,16 @@ func (l *Lake) sum(ctx context.Context, temp string, s usage.Snapshot, parts []p
 			return out, err
 		}
 	}
+	return out, nil
+}
+
+// sum adds the parts up, and compares with what DuckDB reads back from the files.
+func (l *Lake) sum(ctx context.Context, temp string, s usage.Snapshot, parts []part) (usage.Loaded, error) {
+	t := tables[s.Feed]
+	out, err := sumOf(s, parts)
+	if err != nil {
+		return out, err
+	}
 	if len(parts) == 0 {
 		return out, nil
 	}
@@ -262,8 +272,8 @@ func (l *Lake) sum(ctx context.Context, temp string, s usage.Snapshot, parts []p
 	if currencies > 1 {
 		return out, &usage.Damaged{File: s.Files[0].Name, Line: 1, Reason: "the export has several billing currencies"}
 	}
-	if rows != out.Rows || !exact(kept).Equal(cost.decimal()) {
-		return out, fmt.Errorf("snapshot %s: %d rows of %s were read, %d of %s kept", s.ID, out.Rows, cost.decimal(), rows, exact(kept))
+	if rows != out.Rows || !exact(kept).Equal(out.Cost.Decimal()) {
+		return out, fmt.Errorf("snapshot %s: %d rows of %s were read, %d of %s kept", s.ID, out.Rows, out.Cost.Decimal(), rows, exact(kept))
 	}
 	return out, nil
 }

@@ -3,16 +3,13 @@ package lake
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"causeway/internal/fault"
-	"causeway/internal/money"
 	"causeway/internal/usage"
 
 	"github.com/duckdb/duckdb-go/v2"
-	"github.com/shopspring/decimal"
 )
 
 // creditSQL is creditOf for DuckDB.
@@ -137,47 +134,15 @@ const (
 )
 
 func scanLine(rows *sql.Rows) (usage.Line, error) {
-	var out usage.Line
-	var number int64
+	var x Invoiced
 	var day sql.NullTime
-	var plan, product, sku, description, charge, tenant, category, subcategory, publisher, unit, reservation, invoice, currency, pricing, credit, month string
 	var price, effective, quantity, rate, subtotal, tax, total, priced, cost duckdb.Decimal
-	err := rows.Scan(&number, &out.Usage, &day, &plan, &product, &sku, &description, &charge, &tenant, &category, &subcategory, &publisher, &unit, &reservation, &invoice, &currency, &pricing, &credit, &month,
-		&price, &effective, &quantity, &rate, &subtotal, &tax, &total, &out.DailyRows, &priced, &cost)
+	err := rows.Scan(&x.Line, &x.Usage, &day, &x.Plan, &x.Product, &x.SKU, &x.Description, &x.Charge, &x.Tenant, &x.Category, &x.Subcategory, &x.Publisher, &x.Unit, &x.Reservation, &x.Invoice, &x.Currency, &x.Pricing, &x.Credit, &x.Month,
+		&price, &effective, &quantity, &rate, &subtotal, &tax, &total, &x.DailyRows, &priced, &cost)
 	if err != nil {
-		return out, fmt.Errorf("lake: %w", err)
+		return usage.Line{}, fmt.Errorf("lake: %w", err)
 	}
-	key, err := json.Marshal([]string{plan, product, sku, description, charge, plainOf(price).String(), credit, pricing, month})
-	if err != nil {
-		return out, fmt.Errorf("lake: %w", err)
-	}
-	billing, err := money.New(one, money.Currency(currency))
-	if err != nil {
-		return out, fmt.Errorf("lake: line of %s: %w", tenant, err)
-	}
-	in, err := money.New(one, money.Currency(pricing))
-	if err != nil {
-		return out, fmt.Errorf("lake: line of %s: %w", tenant, err)
-	}
-	out.Key = string(key)
-	out.Subtotal, out.Tax, out.Total = billing.Times(plainOf(subtotal)), billing.Times(plainOf(tax)), billing.Times(plainOf(total))
-	out.Price, out.Quantity, out.Rate = in.Times(plainOf(effective)), plainOf(quantity), plainOf(rate)
-	out.DailyPriced, out.DailyCost = in.Times(plainOf(priced)), billing.Times(plainOf(cost))
-	g := usage.Group{Key: usage.Key{Tenant: tenant, Day: usage.DayOf(day.Time), MeterName: description, Category: category, Subcategory: subcategory, Publisher: publisher, ThirdParty: thirdParty(publisher),
-		ChargeType: charge, Product: product, SKU: sku, Unit: unit, Reservation: reservation, Credit: usage.Credit(credit), Invoice: invoice,
-		Currency: money.Currency(currency), PricingCurrency: money.Currency(pricing), Rate: out.Rate}, Quantity: out.Quantity, Cost: out.Subtotal}
-	if number > 0 {
-		g.Rows = 1
-	}
-	list := decimal.Zero
-	if number > 0 {
-		list = plainOf(price).Mul(g.Quantity)
-	}
-	g.List, g.PricedList, g.PricedCost = billing.Times(list.Mul(g.Rate)), in.Times(list), out.Price.Times(g.Quantity)
-	g.Gross, g.PricedGross = g.Cost, g.PricedCost
-	if g.Credit == usage.CreditEarned {
-		g.Gross, g.PricedGross = g.List, g.PricedList
-	}
-	out.Group = g
-	return out, nil
+	x.Day = usage.DayOf(day.Time)
+	x.Price, x.Effective, x.Quantity, x.Rate, x.Subtotal, x.Tax, x.Total, x.Priced, x.Cost = plainOf(price), plainOf(effective), plainOf(quantity), plainOf(rate), plainOf(subtotal), plainOf(tax), plainOf(total), plainOf(priced), plainOf(cost)
+	return x.Make()
 }

@@ -64,6 +64,19 @@ var kindFields = func() []field {
 
 // writePart decodes a file and writes its part; n is its number in the snapshot.
 func writePart(ctx context.Context, dir string, n int, s usage.Snapshot, blobs usage.Blobs) (p part, err error) {
+	w, err := newPartWriter(dir, n, tables[s.Feed])
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if p, err = decodePart(ctx, n, s, blobs, func(d *decoder) error { return w.segment(s.Files[n].Name, d) }); err != nil {
+		return p, err
+	}
+	return p, w.end()
+}
+
+// decodePart reads a file to its end, and gives it in segments.
+func decodePart(ctx context.Context, n int, s usage.Snapshot, blobs usage.Blobs, segment func(*decoder) error) (p part, err error) {
 	t, file := tables[s.Feed], s.Files[n]
 	damaged := func(line int64, reason string) error {
 		return &usage.Damaged{File: file.Name, Line: line, Reason: reason}
@@ -73,11 +86,6 @@ func writePart(ctx context.Context, dir string, n int, s usage.Snapshot, blobs u
 		return p, fmt.Errorf("file %s of snapshot %s: %w", file.Name, s.ID, err)
 	}
 	defer func() { _ = in.Close() }() // only read
-	w, err := newPartWriter(dir, n, t)
-	if err != nil {
-		return p, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
 	p.first = noDay
 	hash := sha256.New()
 	d := newDecoder(t, s.Export)
@@ -91,7 +99,7 @@ func writePart(ctx context.Context, dir string, n int, s usage.Snapshot, blobs u
 		for _, e := range d.dicts[t.day].entries[1:] {
 			p.first, p.day = min(p.first, int32(uint32(e.num.lo))), max(p.day, int32(uint32(e.num.lo))) // #nosec G115 -- the same bits
 		}
-		err := w.segment(file.Name, d)
+		err := segment(d)
 		d.reset()
 		return err
 	}
@@ -133,7 +141,7 @@ func writePart(ctx context.Context, dir string, n int, s usage.Snapshot, blobs u
 		return p, err
 	}
 	p.cost, p.tax, p.drift = d.total, d.tax, append(p.drift, d.drift(file.Name)...)
-	return p, w.end()
+	return p, nil
 }
 
 // errPacked is inside the error about a file that cannot be unpacked to its end.

@@ -275,16 +275,8 @@ func recordOf(snapshot string, names []string, values []any) (usage.Record, erro
 			case "file":
 				r.File = v
 			case "extra", "sent":
-				var members map[string]json.RawMessage
-				if err := json.Unmarshal([]byte(v), &members); err != nil {
+				if err := addMembers(r.Columns, []byte(v)); err != nil {
 					return r, err
-				}
-				for member, raw := range members {
-					var s string
-					if json.Unmarshal(raw, &s) != nil {
-						s = string(raw)
-					}
-					r.Columns[member] = s
 				}
 			default:
 				r.Columns[name] = v
@@ -296,4 +288,20 @@ func recordOf(snapshot string, names []string, values []any) (usage.Record, erro
 		}
 	}
 	return r, nil
+}
+
+// addMembers adds the members of a JSON object: text without quotes, the rest as sent.
+func addMembers(to map[string]string, object []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return err
+	}
+	for member, raw := range members {
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			s = string(raw)
+		}
+		to[member] = s
+	}
+	return nil
 }
