@@ -17,9 +17,12 @@ import (
 
 	"compress/gzip"
 
+	"causeway/internal/billing"
 	"causeway/internal/money"
 	"causeway/internal/sim"
 	"causeway/internal/usage"
+	"causeway/internal/usage/clickhouse"
+	"causeway/internal/usage/clickhouse/clickhousetest"
 	"causeway/internal/usage/lake"
 
 	"github.com/shopspring/decimal"
@@ -32,9 +35,23 @@ func (f folder) Open(_ context.Context, _ string, x usage.File) (io.ReadCloser, 
 	return os.Open(filepath.Join(string(f), x.Name))
 }
 
-func open(t *testing.T, o lake.Options) *lake.Lake {
+// Lake is one of the two: what a test says holds for both.
+type Lake interface {
+	billing.Lake
+	Close() error
+}
+
+// engine is what keeps records: in a place, which is a folder or a database.
+type engine struct {
+	place func(t *testing.T) string
+	open  func(place string, workers int) (Lake, error)
+	left  func(t *testing.T, place string) string // what a place still holds; "" = nothing
+}
+
+// fresh is a lake without records.
+func (e engine) fresh(t *testing.T, workers int) Lake {
 	t.Helper()
-	l, err := lake.Open(t.TempDir(), o)
+	l, err := e.open(e.place(t), workers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +61,42 @@ func open(t *testing.T, o lake.Options) *lake.Lake {
 		}
 	})
 	return l
+}
+
+var duckDB = engine{
+	func(t *testing.T) string { return t.TempDir() },
+	func(place string, workers int) (Lake, error) { return lake.Open(place, lake.Options{Workers: workers}) },
+	func(t *testing.T, place string) string {
+		all, err := os.ReadDir(place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) == 0 {
+			return ""
+		}
+		return fmt.Sprint(all)
+	},
+}
+
+func clickHouse(t *testing.T) engine {
+	at := clickhousetest.Shared(t)
+	return engine{
+		func(t *testing.T) string {
+			clickhousetest.Wipe(t, at, "rated", "invoiced", "s")
+			return at.Database
+		},
+		func(place string, workers int) (Lake, error) {
+			at.Database = place
+			return clickhouse.Open(at, clickhouse.Options{Workers: workers}), nil
+		},
+		clickhousetest.Left,
+	}
+}
+
+// both runs a test on DuckDB and on a ClickHouse cluster.
+func both(t *testing.T, f func(*testing.T, engine)) {
+	t.Run("duckdb", func(t *testing.T) { f(t, duckDB) })
+	t.Run("clickhouse", func(t *testing.T) { f(t, clickHouse(t)) })
 }
 
 // month makes a month of simulated usage in files, and the two snapshots of it.
@@ -182,7 +235,7 @@ func text(g usage.Group) string {
 }
 
 // groups asks the lake, and checks that accounts come in order and only once.
-func groups(t *testing.T, l *lake.Lake, q usage.Query) map[string][]usage.Group {
+func groups(t *testing.T, l billing.Lake, q usage.Query) map[string][]usage.Group {
 	t.Helper()
 	out, last := map[string][]usage.Group{}, "-"
 	err := l.Groups(t.Context(), q, func(account string, groups []usage.Group) error {
@@ -203,7 +256,9 @@ func groups(t *testing.T, l *lake.Lake, q usage.Query) map[string][]usage.Group 
 
 // Groups are what adding up record by record gives, with subscriptions that change
 // their account in mid month, a customer that nobody pays for, and any number of workers.
-func TestGroupsAreTheSumsOfTheirRecords(t *testing.T) {
+func TestGroupsAreTheSumsOfTheirRecords(t *testing.T) { both(t, testGroups) }
+
+func testGroups(t *testing.T, e engine) {
 	for seed, c := range []struct {
 		currency string
 		tags     []string
@@ -240,7 +295,7 @@ func TestGroupsAreTheSumsOfTheirRecords(t *testing.T) {
 		q := usage.Query{Rated: []string{"rated"}, Invoiced: []string{"invoiced"}, Owners: owners, Tags: c.tags}
 		var first map[string][]usage.Group
 		for _, workers := range []int{1, 8} {
-			l := open(t, lake.Options{Workers: workers})
+			l := e.fresh(t, workers)
 			got, err := l.Load(t.Context(), rated, dir)
 			if err != nil {
 				t.Fatal(err)

@@ -16,7 +16,6 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/money"
 	"causeway/internal/usage"
-	"causeway/internal/usage/lake"
 )
 
 // record is a line of daily usage with the given members changed; one that is
@@ -71,12 +70,14 @@ func snapshot(t *testing.T, dir string, blobs ...[]byte) usage.Snapshot {
 
 // What cannot be read without a guess stops that file, and says where; nothing of the
 // snapshot is there then.
-func TestDamagedFilesAreNamedWithTheirLine(t *testing.T) {
+func TestDamagedFilesAreNamedWithTheirLine(t *testing.T) { both(t, testDamaged) }
+
+func testDamaged(t *testing.T, e engine) {
 	good := record()
 	whole := packed(t, strings.Repeat(good+"\n", 3000))
 	corrupt := bytes.Clone(whole)
 	corrupt[len(corrupt)-7] ^= 0x55 // the checksum
-	l := open(t, lake.Options{Workers: 2})
+	l := e.fresh(t, 2)
 	for name, c := range map[string]struct {
 		blob   []byte
 		line   int64
@@ -133,7 +134,9 @@ func TestDamagedFilesAreNamedWithTheirLine(t *testing.T) {
 }
 
 // What has another form and the same meaning is taken, kept as it was, and told.
-func TestDriftIsTold(t *testing.T) {
+func TestDriftIsTold(t *testing.T) { both(t, testDrift) }
+
+func testDrift(t *testing.T, e engine) {
 	camel := func(s string) string {
 		var x map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(s), &x); err != nil {
@@ -157,7 +160,7 @@ func TestDriftIsTold(t *testing.T) {
 		record("Carbon", `{"kg":1.50}`, "BillingPreTaxTotal", "1.50", "UsageDate", `"2026-02-04T00:00:00"`) + "\n" +
 		record("Tags", `"{\"Env\":\"\u00fc\"}"`, "EffectiveUnitPrice", `""`, "MeterRegion", "null") + "\n" +
 		camel(record("CustomerId", `"d"`)) // without a line end
-	l := open(t, lake.Options{})
+	l := e.fresh(t, 0)
 	dir := t.TempDir()
 	s := snapshot(t, dir, packed(t, text), packed(t, ""))
 	got, err := l.Load(t.Context(), s, folder(dir))
@@ -217,10 +220,12 @@ func TestDriftIsTold(t *testing.T) {
 
 // A record that is there twice is two charges; a snapshot loaded again with other files
 // replaces its predecessor whole, and dropped it is gone.
-func TestASnapshotIsThereWholeOrNotAtAll(t *testing.T) {
+func TestASnapshotIsThereWholeOrNotAtAll(t *testing.T) { both(t, testWholeOrNotAtAll) }
+
+func testWholeOrNotAtAll(t *testing.T, e engine) {
 	dir := t.TempDir()
-	where := t.TempDir()
-	l, err := lake.Open(where, lake.Options{})
+	where := e.place(t)
+	l, err := e.open(where, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +264,7 @@ func TestASnapshotIsThereWholeOrNotAtAll(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if l, err = lake.Open(where, lake.Options{}); err != nil {
+	if l, err = e.open(where, 0); err != nil {
 		t.Fatal(err)
 	}
 	load("")
@@ -280,8 +285,7 @@ func TestASnapshotIsThereWholeOrNotAtAll(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	left, err := os.ReadDir(where)
-	if err != nil || len(left) > 0 {
-		t.Errorf("left over: %v (%v)", left, err)
+	if left := e.left(t, where); left != "" {
+		t.Errorf("left over: %s", left)
 	}
 }

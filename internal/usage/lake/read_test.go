@@ -8,17 +8,14 @@ import (
 	"causeway/internal/billing"
 	"causeway/internal/sim"
 	"causeway/internal/usage"
-	"causeway/internal/usage/lake"
 
 	"github.com/shopspring/decimal"
 )
 
-var _ billing.Lake = (*lake.Lake)(nil)
-
-func loaded(t *testing.T, o sim.BillOptions) (*lake.Lake, []map[string]any, []map[string]any) {
+func loaded(t *testing.T, e engine, o sim.BillOptions) (Lake, []map[string]any, []map[string]any) {
 	t.Helper()
 	dir, rated, invoiced := month(t, o)
-	l := open(t, lake.Options{})
+	l := e.fresh(t, 0)
 	for _, s := range []usage.Snapshot{rated, invoiced} {
 		if _, err := l.Load(t.Context(), s, dir); err != nil {
 			t.Fatal(err)
@@ -28,8 +25,10 @@ func loaded(t *testing.T, o sim.BillOptions) (*lake.Lake, []map[string]any, []ma
 }
 
 // Every line has its daily records, so that Microsoft's rule explains it to the cent.
-func TestLinesHaveTheirDailyRecords(t *testing.T) {
-	l, rated, invoiced := loaded(t, sim.BillOptions{Seed: 4, Records: 5_000, Customers: 7, Subscriptions: 2, Density: 10, Currencies: []string{"EUR"}})
+func TestLinesHaveTheirDailyRecords(t *testing.T) { both(t, testLines) }
+
+func testLines(t *testing.T, e engine) {
+	l, rated, invoiced := loaded(t, e, sim.BillOptions{Seed: 4, Records: 5_000, Customers: 7, Subscriptions: 2, Density: 10, Currencies: []string{"EUR"}})
 	i, rows, usages := 0, int64(0), 0
 	cost, subtotal := decimal.Zero, decimal.Zero
 	err := l.Lines(t.Context(), "invoiced", "rated", func(x usage.Line) error {
@@ -69,8 +68,10 @@ func TestLinesHaveTheirDailyRecords(t *testing.T) {
 }
 
 // Any record is found again as it was received, page by page, and says where it is.
-func TestRecordsAreAsReceived(t *testing.T) {
-	l, rated, invoiced := loaded(t, sim.BillOptions{Seed: 5, Records: 1_500, Customers: 3, Subscriptions: 2, Density: 10, Currencies: []string{"USD"}})
+func TestRecordsAreAsReceived(t *testing.T) { both(t, testRecords) }
+
+func testRecords(t *testing.T, e engine) {
+	l, rated, invoiced := loaded(t, e, sim.BillOptions{Seed: 5, Records: 1_500, Customers: 3, Subscriptions: 2, Density: 10, Currencies: []string{"USD"}})
 	q := usage.RecordQuery{Snapshots: []string{"rated", "invoiced"}, Limit: 400}
 	var all []usage.Record
 	for {

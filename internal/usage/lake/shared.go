@@ -51,8 +51,16 @@ func (a fixed) Decimal() decimal.Decimal { return a.decimal() }
 // Plus adds; false if the sum has more than 38 digits.
 func (a fixed) Plus(b Number) (Number, bool) { return a.plus(b) }
 
-// Less orders numbers.
-func (a fixed) Less(b Number) bool { return a.less(b) }
+// Cmp orders numbers.
+func (a fixed) Cmp(b Number) int { return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo)) }
+
+// Abs is the number without its sign.
+func (a fixed) Abs() Number {
+	if a.hi < 0 {
+		return a.neg()
+	}
+	return a
+}
 
 // Fields are a feed's columns, Text or Decimal, in their order.
 func Fields(f usage.Feed) []Column {
@@ -70,6 +78,8 @@ func Fields(f usage.Feed) []Column {
 type Names struct {
 	Tenant, Entitlement, Meter, Category, Region, Location string
 	Currency, Quantity, Cost                               string
+	Price, Effective                                       string // Effective: the price after credits, where no record says what was paid at it
+	Paid                                                   string // what Microsoft priced, before currency
 }
 
 // NamesOf gives a feed's names.
@@ -81,8 +91,14 @@ func NamesOf(f usage.Feed) Names {
 		}
 		return t.columns[t.key[part]].name
 	}
-	return Names{of(partTenant), of(partEntitlement), of(partMeter), of(partCategory), of(partRegion), of(partLocation),
-		t.columns[t.currency].name, t.columns[t.quantity].name, t.columns[t.cost].name}
+	n := Names{Tenant: of(partTenant), Entitlement: of(partEntitlement), Meter: of(partMeter), Category: of(partCategory), Region: of(partRegion), Location: of(partLocation),
+		Currency: t.columns[t.currency].name, Quantity: t.columns[t.quantity].name, Cost: t.columns[t.cost].name, Price: t.columns[t.price].name}
+	if t.paid >= 0 {
+		n.Paid = t.columns[t.paid].name
+	} else {
+		n.Effective = t.columns[t.effective].name
+	}
+	return n
 }
 
 // KindColumns are the parts of a rating key without its day and tags, by the names
