@@ -42,18 +42,9 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("ClickHouse says (code %d): %s", r.code, r.text) }
 
-// ClickHouse's codes for what another node, or the same one a little later, may do.
-const (
-	codeTimeout          = 159 // of a statement for all nodes: they do it in the background
-	codeNoReplica        = 285 // fewer replicas live than a write needs
-	codeWritePending     = 286 // the write before is not on all replicas yet
-	codeReplicaBehind    = 289 // this replica has not yet what another one confirmed
-	codeUnknownOutcome   = 319 // of a write
-	codePartitionUnknown = 248
-)
-
+// passing are the codes of ClickHouse for what another node, or the same one a little
+// later, may do.
 var passing = map[int]bool{
-	codeTimeout: true, codeNoReplica: true, codeWritePending: true, codeReplicaBehind: true, codeUnknownOutcome: true,
 	3:   true, // connection to a node of the cluster ended
 	32:  true, // the same, in the middle of an answer
 	101: true, // the same
@@ -64,6 +55,7 @@ var passing = map[int]bool{
 	209: true, // socket timeout
 	210: true, // network error
 	225: true, // no ZooKeeper
+	159: true, // a statement for all nodes takes long: they do it in the background
 	236: true, // aborted: it stops
 	242: true, // read-only: the session with ZooKeeper ended, another one begins
 	244: true, // an entry of the log is lost
@@ -119,19 +111,7 @@ func (c *client) ask(ctx context.Context, query string, data []byte, settings ..
 
 // away is what people are told when patience is at its end.
 func (c *client) away(err error) error {
-	why := "no node of it answers"
-	var r *refusal
-	if errors.As(err, &r) {
-		switch r.code {
-		case codeNoReplica, codeUnknownOutcome, codeWritePending:
-			why = "a replica is away, so that nothing can be written twice over"
-		case codeReplicaBehind:
-			why = "a replica is behind the other one"
-		default:
-			why = "a node of it cannot do its work"
-		}
-	}
-	return fault.New(fault.Unavailable, "The ClickHouse cluster %s: %s (%v). It is tried again.", c.at, why, err)
+	return fault.New(fault.Unavailable, "The ClickHouse cluster %s does not do its work (%v). It is tried again.", c.at, err)
 }
 
 var codeText = regexp.MustCompile(`^Code: (\d+)`)

@@ -77,7 +77,7 @@ func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account stri
 	names := slices.Sorted(maps.Keys(accounts))
 	for from := 0; from < len(names); {
 		to, some := from, uint64(0)
-		for ; to < len(names) && (to == from || some+accounts[names[to]].kinds <= kindsAtOnce); to++ {
+		for ; to < len(names) && (to == from || some+accounts[names[to]].kinds <= l.atOnce); to++ {
 			some += accounts[names[to]].kinds
 		}
 		b := batch{owners: owners, accounts: map[string][]lake.Total{}}

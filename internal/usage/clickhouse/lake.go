@@ -36,17 +36,17 @@ type Options struct {
 type Lake struct {
 	*client
 	workers int
-	writing sync.Mutex // a server takes the next block when the one before is on all replicas
+	atOnce  uint64 // kinds
 
-	mu              sync.Mutex
-	replicas, nodes uint64            // of a shard, and in all; 0 until the tables were looked at
-	shards          map[string]string // of the nodes
-	swept           time.Time
+	mu     sync.Mutex
+	ready  bool              // the tables are there
+	shards map[string]string // of hosts
+	swept  time.Time
 }
 
 // Open takes the address of a cluster, which is asked when it is needed first.
 func Open(a Address, o Options) *Lake {
-	return &Lake{shards: map[string]string{}, client: newClient(a, cmp.Or(max(o.Patience, 0), 30*time.Second)), workers: cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0))}
+	return &Lake{shards: map[string]string{}, atOnce: kindsAtOnce, client: newClient(a, cmp.Or(max(o.Patience, 0), 30*time.Second)), workers: cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0))}
 }
 
 // Check tells whether the cluster answers and the tables are there; it makes them if not.
@@ -63,22 +63,10 @@ func (l *Lake) read(ctx context.Context, query string) (*reader, error) {
 	return &reader{rest: out}, err
 }
 
-// write adds rows in RowBinary to a table, on all shards. It returns when they are on
-// every replica; written again they are there once. (A server would wait for less, and
-// refuse answers of a replica that lacks something; but it goes on refusing after a
-// partition was dropped, 18.16. So answers are proven by their number of rows.)
+// write adds rows in RowBinary to a table, on all shards; written again they are there
+// once. It returns when one replica of each shard has them: everywhere waits for the rest.
 func (l *Lake) write(ctx context.Context, table, columns string, rows []byte) error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	quorum := l.replicas
-	if table == snapshots {
-		quorum = l.nodes
-	}
-	if quorum < 2 {
-		quorum = 0
-	}
 	_, err := l.ask(ctx, "INSERT INTO "+table+" ("+columns+") FORMAT RowBinary", rows, "insert_distributed_sync", "1",
-		"insert_quorum", fmt.Sprint(quorum), "insert_quorum_timeout", fmt.Sprint(l.patience.Milliseconds()),
 		"max_insert_block_size", "1048576", "min_insert_block_size_rows", "1048576", "min_insert_block_size_bytes", "1073741824")
 	return err
 }
@@ -138,7 +126,36 @@ func (l *Lake) publish(ctx context.Context, snapshot string, x label) error {
 	} else {
 		b = append(b, 0)
 	}
-	return l.write(ctx, snapshots, "id, version, load, gone, label", appendText(b, text))
+	if err := l.write(ctx, snapshots, "id, version, load, gone, label", appendText(b, text)); err != nil {
+		return err
+	}
+	// So that every node gives the same answer.
+	return l.everywhere(ctx, func(ctx context.Context, host string) error {
+		r, err := l.readFrom(ctx, host, "SELECT max(version) FROM "+snapshots+" WHERE id = "+quote(snapshot))
+		if err == nil && r.uint64() < x.version {
+			err = differs("node %s does not know that snapshot %s changed", host, snapshot)
+		}
+		return err
+	})
+}
+
+// everywhere asks every node, again and again until all agree or the patience ends.
+func (l *Lake) everywhere(ctx context.Context, ask func(ctx context.Context, host string) error) error {
+	for _, host := range l.at.Hosts {
+		if err := l.proven(ctx, func() error { return ask(ctx, host) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readFrom asks this node; what would pass is told as a difference.
+func (l *Lake) readFrom(ctx context.Context, host, query string) (*reader, error) {
+	out, err := l.once(ctx, host, query+" FORMAT RowBinary", nil, nil)
+	if err != nil && ctx.Err() == nil && again(err) {
+		err = differs("a replica is away (%v)", err)
+	}
+	return &reader{rest: out}, err
 }
 
 // newLoad numbers an attempt: microseconds, so that what was left over shows its age,
@@ -180,7 +197,9 @@ func (l *Lake) Load(ctx context.Context, s usage.Snapshot, blobs usage.Blobs) (u
 			return now.Loaded, nil
 		}
 		if err == nil {
-			err = l.publish(ctx, s.ID, label{Snapshot: s, Loaded: loaded, load: a.load, version: max(newLoad(time.Now()), now.version+1)})
+			if err := l.publish(ctx, s.ID, label{Snapshot: s, Loaded: loaded, load: a.load, version: max(newLoad(time.Now()), now.version+1)}); err != nil {
+				return usage.Loaded{}, err // perhaps it is there: then the next time it is found
+			}
 			was = now
 		}
 	}
@@ -247,28 +266,57 @@ func (l *Lake) fill(ctx context.Context, a *attempt, s usage.Snapshot, blobs usa
 	return loaded, l.proven(ctx, func() error { return l.readBack(ctx, a.load, s, loaded) })
 }
 
-// readBack compares what the cluster has with what was read from the files.
+// kept is what a node has of a load.
+type kept struct {
+	rows, ofKinds int64
+	cost          lake.Number
+}
+
+// readBack compares what every node has with what was read from the files. A snapshot is
+// thus on all replicas before anybody sees it. (The server can wait for that itself,
+// insert_quorum; but when a replica dies then and the load is dropped, it takes no more
+// rows for ever, 18.16.)
 func (l *Lake) readBack(ctx context.Context, load uint64, s usage.Snapshot, want usage.Loaded) error {
 	if want.Rows == 0 {
 		return nil
 	}
 	n := lake.NamesOf(s.Feed)
-	r, err := l.read(ctx, fmt.Sprintf("SELECT count(), sum(%s), uniqExact(%s) FROM %s WHERE load = %d", n.Cost, n.Currency, rowsOf(s.Feed), load))
-	if err != nil {
-		return err
+	shards, currencies := map[string]kept{}, map[string]bool{}
+	for _, host := range l.at.Hosts {
+		r, err := l.readFrom(ctx, host, fmt.Sprintf("SELECT toInt64(count()), sum(%s), min(%s), max(%s) FROM %s WHERE load = %d", n.Cost, n.Currency, n.Currency, rowsOf(s.Feed)+part, load))
+		if err != nil {
+			return err
+		}
+		k := kept{rows: r.int64(), cost: r.number()}
+		if low, high := r.text(), r.text(); k.rows > 0 {
+			currencies[low], currencies[high] = true, true
+		}
+		if r, err = l.readFrom(ctx, host, fmt.Sprintf("SELECT sum(rows) FROM %s WHERE load = %d", kinds+part, load)); err != nil {
+			return err
+		}
+		k.ofKinds = r.int64()
+		shard, err := l.shard(ctx, host)
+		if err != nil {
+			return err
+		}
+		if other, ok := shards[shard]; ok && other != k {
+			return differs("the replicas of shard %s have %d and %d rows of snapshot %s", shard, other.rows, k.rows, s.ID)
+		}
+		shards[shard] = k
 	}
-	rows, kept, currencies := r.int64(), r.number(), r.uint64()
-	if r.broken {
-		return errCut
-	}
-	if currencies > 1 {
+	if len(currencies) > 1 {
 		return &usage.Damaged{File: s.Files[0].Name, Line: 1, Reason: "the export has several billing currencies"}
 	}
-	if r, err = l.read(ctx, fmt.Sprintf("SELECT sum(rows) FROM %s WHERE load = %d", kinds, load)); err != nil {
-		return err
+	var sum kept
+	ok := true
+	for _, k := range shards {
+		sum.rows, sum.ofKinds = sum.rows+k.rows, sum.ofKinds+k.ofKinds
+		var fits bool
+		sum.cost, fits = sum.cost.Plus(k.cost)
+		ok = ok && fits
 	}
-	if ofKinds := r.int64(); rows != want.Rows || ofKinds != rows || !kept.Decimal().Equal(want.Cost.Decimal()) {
-		return differs("snapshot %s: %d rows of %s were read, %d of %s kept, and kinds of %d", s.ID, want.Rows, want.Cost.Decimal(), rows, kept.Decimal(), ofKinds)
+	if !ok || sum.rows != want.Rows || sum.ofKinds != want.Rows || !sum.cost.Decimal().Equal(want.Cost.Decimal()) {
+		return differs("snapshot %s: %d rows of %s were read, %d of %s kept, and kinds of %d", s.ID, want.Rows, want.Cost.Decimal(), sum.rows, sum.cost.Decimal(), sum.ofKinds)
 	}
 	return nil
 }
@@ -318,26 +366,6 @@ func (l *Lake) forget(ctx context.Context, load uint64) {
 		}
 		done[shard] = err == nil
 	}
-}
-
-// shard is the name of the shard that a node is of.
-func (l *Lake) shard(ctx context.Context, host string) (string, error) {
-	l.mu.Lock()
-	name := l.shards[host]
-	l.mu.Unlock()
-	if name != "" {
-		return name, nil
-	}
-	out, err := l.once(ctx, host, "SELECT substitution FROM system.macros WHERE macro = 'shard' FORMAT RowBinary", nil, nil)
-	if err != nil {
-		return "", err
-	}
-	if name = (&reader{rest: out}).text(); name != "" {
-		l.mu.Lock()
-		l.shards[host] = name
-		l.mu.Unlock()
-	}
-	return name, nil
 }
 
 func (l *Lake) forgetAttempt(ctx context.Context, a *attempt) {

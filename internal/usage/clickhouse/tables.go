@@ -112,36 +112,53 @@ func statements(a Address) []string {
 func (l *Lake) prepare(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.nodes != 0 {
+	if l.ready {
 		return nil
 	}
 	in := []string{"database", "system"}
-	out, err := l.ask(ctx, "SELECT toUInt64(max(n)), count(), sum(n) FROM (SELECT count() AS n FROM clusters WHERE cluster = "+quote(l.at.Cluster)+" GROUP BY shard_num) FORMAT RowBinary", nil, in...)
+	out, err := l.ask(ctx, "SELECT count() FROM clusters WHERE cluster = "+quote(l.at.Cluster)+" FORMAT RowBinary", nil, in...)
 	if err != nil {
 		return err
 	}
-	r := reader{rest: out}
-	replicas, shards, nodes := r.uint64(), r.uint64(), r.uint64()
-	if r.broken || replicas == 0 {
+	switch nodes := (&reader{rest: out}).uint64(); {
+	case nodes == 0:
 		return fault.Field("lake", fmt.Sprintf("ClickHouse knows no cluster %q.", l.at.Cluster), "Give the name that stands in remote_servers of the servers' configuration.")
-	}
-	if uint64(len(l.at.Hosts)) < shards {
-		return fault.Field("lake", fmt.Sprintf("The cluster has %d shards, the setting names %d hosts.", shards, len(l.at.Hosts)), "Name all nodes of the cluster.")
+	case nodes != uint64(len(l.at.Hosts)): // each is asked what it has before a snapshot counts
+		return fault.Field("lake", fmt.Sprintf("The cluster has %d nodes, the setting names %d.", nodes, len(l.at.Hosts)), "Name all nodes of the cluster.")
 	}
 	all := []string{snapshots, rated, invoiced, kinds, rated + part, invoiced + part, kinds + part}
 	out, err = l.ask(ctx, "SELECT count() FROM tables WHERE database = "+quote(l.at.Database)+" AND name IN ('"+strings.Join(all, "', '")+"') FORMAT RowBinary", nil, in...)
 	if err != nil {
 		return err
 	}
-	if r = (reader{rest: out}); r.uint64() < uint64(len(all)) {
+	if (&reader{rest: out}).uint64() < uint64(len(all)) {
 		for _, s := range statements(l.at) {
 			if _, err := l.ask(ctx, s, nil, in...); err != nil {
 				return err
 			}
 		}
 	}
-	l.replicas, l.nodes = replicas, nodes
+	l.ready = true
 	return nil
+}
+
+// shard is the name of the shard that a node is of.
+func (l *Lake) shard(ctx context.Context, host string) (string, error) {
+	l.mu.Lock()
+	name := l.shards[host]
+	l.mu.Unlock()
+	if name != "" {
+		return name, nil
+	}
+	r, err := l.readFrom(ctx, host, "SELECT substitution FROM system.macros WHERE macro = 'shard'")
+	if err != nil {
+		return "", err
+	}
+	name = r.text()
+	l.mu.Lock()
+	l.shards[host] = name
+	l.mu.Unlock()
+	return name, nil
 }
 
 // reader takes values of RowBinary; what is too short is broken, and gives zeros.
