@@ -35,6 +35,8 @@ import (
 	"causeway/internal/support"
 	"causeway/internal/torture"
 	"causeway/internal/usage"
+	"causeway/internal/usage/clickhouse"
+	"causeway/internal/usage/clickhouse/clickhousetest"
 	"causeway/internal/usage/lake"
 	"causeway/internal/usage/raw"
 
@@ -58,15 +60,28 @@ type books struct {
 	journal   *ledger.Journal
 	prices    *price.Book
 	raw       *raw.Store
-	lake      *lake.Lake
+	lake      closable
+	openLake  func() (closable, error)
 	fetch     *billing.Fetcher
 	mail      *support.Outbox
 	desk      *support.Desk
 	*billing.Cycle
 }
 
-// newBooks is a partner on a day at 10:00 UTC.
+// closable is a lake that a restart closes.
+type closable interface {
+	billing.Lake
+	Close() error
+}
+
+// newBooks is a partner on a day at 10:00 UTC, with a lake in a folder.
 func newBooks(t testing.TB, db *store.DB, day string) *books {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "lake")
+	return newBooksIn(t, db, day, func() (closable, error) { return lake.Open(dir, lake.Options{Workers: 2}) })
+}
+
+func newBooksIn(t testing.TB, db *store.DB, day string, openLake func() (closable, error)) *books {
 	t.Helper()
 	d, err := time.Parse(time.DateOnly, day)
 	if err != nil {
@@ -75,7 +90,7 @@ func newBooks(t testing.TB, db *store.DB, day string) *books {
 	now, began := d.Add(10*time.Hour), time.Now()
 	ms := sim.Start(t, func(c *sim.Config) { c.Now = func() time.Time { return now.Add(time.Since(began)) } })
 	ring, err := seal.New()
-	b := &books{t: t, db: db, sim: ms, ring: ring, dir: t.TempDir(), workers: 4}
+	b := &books{t: t, db: db, sim: ms, ring: ring, dir: t.TempDir(), workers: 4, openLake: openLake}
 	b.must(err)
 	b.build()
 	b.must(b.SetSetup(t.Context(), finance, 0, billing.Setup{
@@ -112,7 +127,7 @@ func (b *books) build() {
 	pipe = pipe.With(custody)
 	b.raw, err = raw.New(ctx, b.db, now, filepath.Join(b.dir, "exports"))
 	b.must(err)
-	b.lake, err = lake.Open(filepath.Join(b.dir, "lake"), lake.Options{Workers: 2})
+	b.lake, err = b.openLake()
 	b.must(err)
 	first := b.jobs == nil
 	b.jobs = job.New(b.db, "test", now, log)
@@ -331,61 +346,67 @@ func (b *books) closeMonth(m usage.Month) {
 // A whole month over the wire: what Microsoft exports ends on documents, posted,
 // explained by class as the simulator planted it, and closed.
 func TestAMonthOfAPartner(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		b := newBooks(t, db, "2026-11-02")
-		b.generate(sim.BillOptions{Month: "2026-10", Seed: 7, Customers: 5, Records: 900, Density: 5, Features: without("unmapped")})
-		b.connect("2026-01-01")
-		b.look()
-		var waits int
-		list, err := b.Undrafted(t.Context(), "2026-10")
-		b.must(err)
-		for _, u := range list {
-			if u.Waits {
-				waits++
-			}
-		}
-		if waits != 5 || len(list) != 5 {
-			t.Fatalf("before Microsoft's invoice: %+v", list)
-		}
-		b.sim.Advance(6 * 24 * time.Hour)
-		b.look()
-		ids := b.close("2026-10")
-		b.look()
-		r := b.reconcile("2026-10")
-		if len(r.Undrafted) != 0 || len(r.Statements) != 1 || !r.Statements[0].Posted || !r.Statements[0].Unclassified.IsZero() {
-			t.Fatalf("%+v", r)
-		}
-		if r.Closed || len(r.Missing) == 0 {
-			t.Errorf("may be closed before its bills are issued: %+v", r)
-		}
-		docs := b.issue("2026-10")
-		if len(docs) != 5 {
-			t.Fatalf("%d documents", len(docs))
-		}
-		if again := b.issue("2026-10"); len(again) != 5 || again[0].Number != docs[0].Number {
-			t.Errorf("issued twice: %+v", again)
-		}
-		pdf, err := b.PDF(t.Context(), docs[0].ID)
-		if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF")) {
-			t.Errorf("%q (%v)", pdf[:min(len(pdf), 9)], err)
-		}
-		r = b.reconcile("2026-10")
-		if len(r.Open) != 0 || len(r.Missing) != 0 {
-			t.Fatalf("%+v", r)
-		}
-		b.compare(ids[0], r.Causes)
-		b.sound()
-		b.closeMonth("2026-10")
-		b.closeMonth("2026-10")
-		for _, a := range b.balances() {
-			switch a.Account.Kind() {
-			case ledger.Cost, ledger.Accrual, ledger.Suspense:
-				if !a.Amount.IsZero() {
-					t.Errorf("%s is left with %s", a.Account, a.Amount)
-				}
-			}
-		}
+	storetest.Each(t, func(t *testing.T, db *store.DB) { aMonth(newBooks(t, db, "2026-11-02")) })
+	t.Run("clickhouse", func(t *testing.T) {
+		at := clickhousetest.Address(t)
+		aMonth(newBooksIn(t, storetest.SQLite(t), "2026-11-02", func() (closable, error) { return clickhouse.Open(at, clickhouse.Options{}), nil }))
 	})
+}
+
+func aMonth(b *books) {
+	t := b.t
+	b.generate(sim.BillOptions{Month: "2026-10", Seed: 7, Customers: 5, Records: 900, Density: 5, Features: without("unmapped")})
+	b.connect("2026-01-01")
+	b.look()
+	var waits int
+	list, err := b.Undrafted(t.Context(), "2026-10")
+	b.must(err)
+	for _, u := range list {
+		if u.Waits {
+			waits++
+		}
+	}
+	if waits != 5 || len(list) != 5 {
+		t.Fatalf("before Microsoft's invoice: %+v", list)
+	}
+	b.sim.Advance(6 * 24 * time.Hour)
+	b.look()
+	ids := b.close("2026-10")
+	b.look()
+	r := b.reconcile("2026-10")
+	if len(r.Undrafted) != 0 || len(r.Statements) != 1 || !r.Statements[0].Posted || !r.Statements[0].Unclassified.IsZero() {
+		t.Fatalf("%+v", r)
+	}
+	if r.Closed || len(r.Missing) == 0 {
+		t.Errorf("may be closed before its bills are issued: %+v", r)
+	}
+	docs := b.issue("2026-10")
+	if len(docs) != 5 {
+		t.Fatalf("%d documents", len(docs))
+	}
+	if again := b.issue("2026-10"); len(again) != 5 || again[0].Number != docs[0].Number {
+		t.Errorf("issued twice: %+v", again)
+	}
+	pdf, err := b.PDF(t.Context(), docs[0].ID)
+	if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF")) {
+		t.Errorf("%q (%v)", pdf[:min(len(pdf), 9)], err)
+	}
+	r = b.reconcile("2026-10")
+	if len(r.Open) != 0 || len(r.Missing) != 0 {
+		t.Fatalf("%+v", r)
+	}
+	b.compare(ids[0], r.Causes)
+	b.sound()
+	b.closeMonth("2026-10")
+	b.closeMonth("2026-10")
+	for _, a := range b.balances() {
+		switch a.Account.Kind() {
+		case ledger.Cost, ledger.Accrual, ledger.Suspense:
+			if !a.Amount.IsZero() {
+				t.Errorf("%s is left with %s", a.Account, a.Amount)
+			}
+		}
+	}
 }
 
 func without(left ...sim.Feature) []sim.Feature {

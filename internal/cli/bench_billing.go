@@ -25,7 +25,6 @@ import (
 	"causeway/internal/rating"
 	"causeway/internal/sim"
 	"causeway/internal/usage"
-	"causeway/internal/usage/lake"
 
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
@@ -37,6 +36,7 @@ type benchBillingCmd struct {
 	Seed      uint64 `default:"1"`
 	Customers int    `help:"Left out: one for each thousand records."`
 	Dir       string `placeholder:"DIR" help:"Folder for the data, which is left there. Left out: a temporary one."`
+	Lake      string `env:"CAUSEWAY_LAKE" placeholder:"URL" help:"A ClickHouse cluster, as serve takes it. Left out: DuckDB."`
 	JSON      bool   `name:"json"`
 	Path      string `hidden:"" help:"Run the billing path alone over the data in this folder: what the bench starts to measure its memory."`
 }
@@ -73,7 +73,7 @@ func (c *benchBillingCmd) Run(ctx context.Context, std Std) error {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
 	if c.Path != "" {
-		f, err := billPath(ctx, c.Path, c.Workers)
+		f, err := billPath(ctx, c.Path, c.Lake, c.Workers)
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (c *benchBillingCmd) measure(ctx context.Context, dir string) (billingFigur
 		return billingFigures{}, err
 	}
 	cmd := exec.CommandContext(ctx, self, "bench", "billing", "--path", dir, "--workers", strconv.Itoa(c.Workers)) // #nosec G204 -- this program
-	cmd.Stderr = os.Stderr
+	cmd.Stderr, cmd.Env = os.Stderr, append(os.Environ(), "CAUSEWAY_LAKE="+c.Lake)                                 // it may hold a password: not in the arguments
 	out, err := cmd.Output()
 	if err != nil {
 		return billingFigures{}, fmt.Errorf("the billing path: %w", err)
@@ -221,7 +221,7 @@ func duckdbSeconds(ctx context.Context, files string) (float64, error) {
 
 // billPath is the path that is measured: the export is kept raw, hashed and on the
 // disk; then loaded, mapped, grouped and rated at list price.
-func billPath(ctx context.Context, dir string, workers int) (billingFigures, error) {
+func billPath(ctx context.Context, dir, setting string, workers int) (billingFigures, error) {
 	f := billingFigures{Workers: workers, Stages: map[string]float64{}}
 	b, err := os.ReadFile(filepath.Join(dir, billingInputName)) // #nosec G304 -- the bench's own folder
 	if err != nil {
@@ -236,11 +236,14 @@ func billPath(ctx context.Context, dir string, workers int) (billingFigures, err
 		return f, err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	l, err := lake.Open(filepath.Join(work, "lake"), lake.Options{Workers: workers})
+	l, err := openLake(setting, filepath.Join(work, "lake"), workers)
 	if err != nil {
 		return f, err
 	}
 	defer func() { _ = l.Close() }()
+	if err := l.Drop(ctx, in.Snapshot.ID); err != nil { // a cluster still has that of the run before
+		return f, err
+	}
 	began, stage := time.Now(), time.Now()
 	done := func(name string) { f.Stages[name], stage = seconds(time.Since(stage)), time.Now() }
 	raw := rawFolder(filepath.Join(work, "raw"))
@@ -270,7 +273,7 @@ func billPath(ctx context.Context, dir string, workers int) (billingFigures, err
 }
 
 // rateAll rates account by account while the lake goes on reading.
-func rateAll(ctx context.Context, l *lake.Lake, in billingInput, workers int, f *billingFigures) (charged, cost money.Amount, err error) {
+func rateAll(ctx context.Context, l Lake, in billingInput, workers int, f *billingFigures) (charged, cost money.Amount, err error) {
 	charged, cost = money.Zero(in.Snapshot.Currency), money.Zero(in.Snapshot.Currency)
 	terms := []rating.Terms{{List: rating.Default(in.Snapshot.Currency), Currency: in.Snapshot.Currency}}
 	var mu sync.Mutex

@@ -17,6 +17,7 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/partner"
 	"causeway/internal/support"
+	"causeway/internal/usage/clickhouse"
 )
 
 // Role says which part of the work a process does.
@@ -35,6 +36,7 @@ type Config struct {
 	Database   string // file name (SQLite) or postgres://…
 	Keys       string // folder of partner.key, customer.key and receipt.key
 	Exports    string // where Microsoft's exports are kept: a folder, azblob://… or s3://…; "" = exports beside the database file, else beside the keys
+	Lake       string // clickhouse://…; "" = DuckDB in the folder lake beside the exports' default
 	Role       Role   // "" = all
 	Listen     string // host:port; "" = 127.0.0.1:8080
 	PublicURL  string // how people reach the portal; "" = http:// and the address we listen on
@@ -72,6 +74,11 @@ func (c Config) whole() (Config, error) {
 	}
 	if c.Exports == "" {
 		c.Exports = filepath.Join(c.dataFolder(), "exports")
+	}
+	if c.Lake != "" {
+		if _, err := clickhouse.Parse(c.Lake); err != nil {
+			return c, err
+		}
 	}
 	switch c.Role {
 	case "":

@@ -17,6 +17,7 @@ import (
 	"causeway/internal/azure"
 	"causeway/internal/partner"
 	"causeway/internal/provision"
+	"causeway/internal/usage/clickhouse"
 )
 
 // Bounds of doctor.
@@ -34,7 +35,7 @@ func (a *App) Doctor(ctx context.Context) []api.Check {
 		name string
 		do   func(context.Context) (state, text, remedy string)
 	}{
-		{"database", d.database}, {"keys", d.keys}, {"public address", d.publicURL}, {"mail", d.mail}, {"clock", d.clock},
+		{"database", d.database}, {"usage lake", d.lake}, {"keys", d.keys}, {"public address", d.publicURL}, {"mail", d.mail}, {"clock", d.clock},
 		{"settings", d.settings}, {"application", d.application}, {"sign-in with MFA", d.signIn}, {"Partner Center", d.partnerCenter},
 		{"MPN id", d.mpn}, {"billing account", d.billing}, {"delegated access (GDAP)", d.gdap}, {"onboardings", d.onboardings},
 	} {
@@ -80,6 +81,20 @@ func (d *doctor) database(ctx context.Context) (string, string, string) {
 		return ok, "SQLite answers; one process can use it.", ""
 	}
 	return ok, "PostgreSQL answers.", ""
+}
+
+func (d *doctor) lake(ctx context.Context) (string, string, string) {
+	cluster, there := d.a.Lake.(*clickhouse.Lake)
+	switch {
+	case d.a.Lake == nil:
+		return ok, "This process does not use it.", ""
+	case !there:
+		return ok, "DuckDB, in a folder of this host.", ""
+	}
+	if err := cluster.Check(ctx); err != nil {
+		return bad, "The usage lake cannot be used: " + err.Error(), "Start all nodes of the ClickHouse cluster, and check CAUSEWAY_LAKE."
+	}
+	return ok, "Every node of the ClickHouse cluster answers.", ""
 }
 
 func (d *doctor) keys(context.Context) (string, string, string) {

@@ -26,6 +26,7 @@ type settings struct {
 	Database   string        `env:"CAUSEWAY_DATABASE" default:"state.db" placeholder:"FILE|URL" help:"The state: a file (SQLite, one process) or postgres://… (any number)."`
 	Keys       string        `env:"CAUSEWAY_KEYS" default:"keys" placeholder:"DIR" help:"Folder of the key files; made at the first start. Back it up apart from the database."`
 	Exports    string        `env:"CAUSEWAY_EXPORTS" placeholder:"DIR|URL" help:"Where Microsoft's billing exports are kept: a folder, azblob://container or s3://bucket. Left out: exports beside the database file, or beside the keys."`
+	Lake       string        `env:"CAUSEWAY_LAKE" placeholder:"URL" help:"Where records of usage are added up: clickhouse://user:password@host1:8123,host2:8123/database?cluster=NAME, all nodes of it. Left out: DuckDB, in the folder lake beside the database file or beside the keys."`
 	Role       string        `env:"CAUSEWAY_ROLE" default:"all" enum:"web,worker,all" help:"web: portal and API, without the partner's key; worker: calls Microsoft; all: both."`
 	Listen     string        `env:"CAUSEWAY_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the portal and the API listen (plain HTTP; TLS is the proxy's)."`
 	PublicURL  string        `env:"CAUSEWAY_PUBLIC_URL" name:"public-url" placeholder:"URL" help:"How people reach it: links in mails, cookies, the redirect address. Left out: the address it listens on."`
@@ -61,7 +62,7 @@ func (s settings) config(logTo io.Writer) (Config, error) {
 		return Config{}, err
 	}
 	c := Config{
-		Database: s.Database, Keys: s.Keys, Exports: s.Exports, Role: Role(s.Role), Listen: s.Listen, PublicURL: s.PublicURL, WorkerName: s.WorkerName,
+		Database: s.Database, Keys: s.Keys, Exports: s.Exports, Lake: s.Lake, Role: Role(s.Role), Listen: s.Listen, PublicURL: s.PublicURL, WorkerName: s.WorkerName,
 		Workers: s.Workers, Drain: s.Drain, Mail: mail, MailFrom: s.MailFrom, Log: logger(logTo, s.LogFormat, s.LogLevel),
 		Azure: azure.Config{
 			Cloud: azure.Cloud(s.Cloud), LoginURL: s.LoginURL, PartnerCenterURL: s.PartnerCenterURL, GraphURL: s.GraphURL, ARMURL: s.ARMURL,

@@ -34,6 +34,7 @@ import (
 	"causeway/internal/store"
 	"causeway/internal/support"
 	"causeway/internal/usage"
+	"causeway/internal/usage/clickhouse"
 	"causeway/internal/usage/lake"
 	"causeway/internal/usage/raw"
 )
@@ -58,7 +59,7 @@ type App struct {
 	Throttle   *azure.Governor // also where role web reads who waits
 	Raw        *raw.Store      // Microsoft's exports as received
 	Fetch      *billing.Fetcher
-	Lake       *lake.Lake // nil in a process of role web
+	Lake       Lake // nil in a process of role web
 	Prices     *price.Book
 	Journal    *ledger.Journal
 	Billing    *billing.Cycle
@@ -191,7 +192,7 @@ func (a *App) billing(ctx context.Context) (err error) {
 		Names: a.subscriptionName,
 	}
 	if a.Config.worker() {
-		if a.Lake, err = lake.Open(filepath.Join(a.Config.dataFolder(), "lake"), lake.Options{}); err != nil {
+		if a.Lake, err = openLake(a.Config.Lake, filepath.Join(a.Config.dataFolder(), "lake"), 0); err != nil {
 			return err
 		}
 		parts.Lake = a.Lake
@@ -215,6 +216,24 @@ func (a *App) billing(ctx context.Context) (err error) {
 		a.Fetch.Handle(a.Jobs)
 	}
 	return nil
+}
+
+// Lake is where the records of usage are.
+type Lake interface {
+	billing.Lake
+	Close() error
+}
+
+// openLake opens a ClickHouse cluster, or DuckDB in a folder where none is named.
+func openLake(setting, folder string, workers int) (Lake, error) {
+	if setting == "" {
+		return lake.Open(folder, lake.Options{Workers: workers})
+	}
+	at, err := clickhouse.Parse(setting)
+	if err != nil {
+		return nil, err
+	}
+	return clickhouse.Open(at, clickhouse.Options{Workers: workers}), nil
 }
 
 // subscriptionName is what the customer calls a subscription: its provider. What has

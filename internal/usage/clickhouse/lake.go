@@ -49,8 +49,15 @@ func Open(a Address, o Options) *Lake {
 	return &Lake{shards: map[string]string{}, atOnce: kindsAtOnce, client: newClient(a, cmp.Or(max(o.Patience, 0), 30*time.Second)), workers: cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0))}
 }
 
-// Check tells whether the cluster answers and the tables are there; it makes them if not.
-func (l *Lake) Check(ctx context.Context) error { return l.prepare(ctx) }
+// Check tells whether every node answers and the tables are there; it makes them if not.
+func (l *Lake) Check(ctx context.Context) error {
+	for _, host := range l.at.Hosts {
+		if _, err := l.once(ctx, host, "SELECT 1", nil, []string{"database", "system"}); err != nil {
+			return l.away(err)
+		}
+	}
+	return l.prepare(ctx)
+}
 
 // Close ends the connections.
 func (l *Lake) Close() error {
