@@ -30,7 +30,7 @@ type place interface {
 }
 
 func open(ctx context.Context, address string) (place, error) {
-	scheme, _, ok := strings.Cut(address, "://")
+	scheme, rest, ok := strings.Cut(address, "://")
 	switch {
 	case address == "":
 		return nil, fault.Field("exports", "There is no place for Microsoft's exports.", "Give a folder, azblob://container or s3://bucket.")
@@ -44,6 +44,9 @@ func open(ctx context.Context, address string) (place, error) {
 		return folder(filepath.FromSlash(u.Path)), nil
 	case scheme != "azblob" && scheme != "s3":
 		return nil, fault.Field("exports", fmt.Sprintf("Exports cannot be kept at an address that begins with %s://.", scheme), "Give a folder, azblob://container or s3://bucket.")
+	}
+	if name, _, _ := strings.Cut(rest, "?"); name == "" {
+		return nil, fault.Field("exports", "The place of the exports has no name.", "Give azblob://container or s3://bucket.")
 	}
 	b, err := blob.OpenBucket(ctx, address)
 	if err != nil { // it may name the account's key
@@ -145,20 +148,29 @@ func (d folder) close() error { return nil }
 // bucket is a container of S3 or Azure Blob.
 type bucket struct{ b *blob.Bucket }
 
+// put gives the library a reader, not its writer: that one of Azure Blob may panic when
+// an upload fails (gocloud.dev v0.47).
 func (k bucket) put(ctx context.Context, name string, fill func(io.Writer) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w, err := k.b.NewWriter(ctx, name, &blob.WriterOptions{ContentType: "application/octet-stream"})
-	if err != nil {
-		return outside(err)
+	from, to := io.Pipe()
+	var refused error // by fill
+	filled := make(chan struct{})
+	go func() {
+		defer close(filled)
+		refused = fill(to)
+		_ = to.CloseWithError(refused) // so that the half makes no file; nil is the end
+	}()
+	err := k.b.Upload(ctx, name, from, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	_ = from.CloseWithError(errNotTaken) // what is still filled in goes nowhere
+	<-filled
+	if refused != nil && !errors.Is(refused, errNotTaken) {
+		return refused
 	}
-	if err := fill(w); err != nil {
-		cancel() // so that Close makes no file of the half
-		_ = w.Close()
-		return err
-	}
-	return outside(w.Close())
+	return outside(err)
 }
+
+var errNotTaken = errors.New("the place of the exports does not take a file")
 
 func (k bucket) open(ctx context.Context, name string) (io.ReadCloser, error) {
 	r, err := k.b.NewReader(ctx, name, nil)

@@ -16,31 +16,7 @@ import (
 	"causeway/internal/store"
 	"causeway/internal/store/storetest"
 	"causeway/internal/usage"
-
-	"gocloud.dev/blob/memblob"
 )
-
-// everywhere runs f on a folder and on a bucket of the library that speaks to S3 and
-// Azure Blob.
-func everywhere(t *testing.T, f func(*testing.T, *Store)) {
-	t.Helper()
-	t.Run("folder", func(t *testing.T) {
-		s, err := New(t.Context(), storetest.SQLite(t), time.Now, filepath.Join(t.TempDir(), "exports"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f(t, s)
-	})
-	t.Run("bucket", func(t *testing.T) {
-		s := &Store{db: storetest.SQLite(t), now: time.Now, files: bucket{memblob.OpenBucket(nil)}}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		f(t, s)
-	})
-}
 
 func packed(t *testing.T, text string) []byte {
 	t.Helper()
@@ -188,7 +164,7 @@ func keepOne(t *testing.T, db *store.DB, s *Store, content []byte) usage.Snapsho
 }
 
 func TestAnAddressThatCannotWorkIsRefused(t *testing.T) {
-	for _, address := range []string{"", "ftp://x", "file://host/x", "azblob://", "postgres://user:hunter2@x/y"} {
+	for _, address := range []string{"", "ftp://x", "file://host/x", "azblob://", "s3://?region=x", "postgres://user:hunter2@x/y"} {
 		s, err := New(context.Background(), nil, time.Now, address)
 		if !errors.Is(err, fault.Invalid) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v, %v", address, s, err)
