@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -224,6 +225,50 @@ func TestAMonthIsTheSameInBothLakesWhateverDies(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// What a shard lost, or has twice, is never billed as if that were all: there is no
+// answer then. A block that is written again, through another node, is there once.
+func TestAnAnswerIsWholeOrNone(t *testing.T) {
+	files, rated, invoiced, q := month(t, sim.BillOptions{Seed: 12, Records: 300, Customers: 6, Density: 10, Currencies: []string{"EUR"}})
+	cluster, at := clickhousetest.Cluster(t), clickhousetest.Address(t)
+	l := open(t, at, 100*time.Millisecond)
+	calm := open(t, at, time.Minute)
+	load(t, calm, files, rated, invoiced)
+	q.Owners = owners(t, calm)
+	n, err := calm.LoadOf(t.Context(), "rated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(when string) {
+		t.Helper()
+		for what, err := range map[string]error{
+			"groups": l.Groups(t.Context(), q, func(string, []usage.Group) error { return nil }),
+			"lines":  l.Lines(t.Context(), "invoiced", "rated", func(usage.Line) error { return nil }),
+		} {
+			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "does not give all") {
+				t.Errorf("%s: %s: %v", when, what, err)
+			}
+		}
+	}
+	for i := range 2 { // the same block by two ways, of another load
+		at := at
+		at.Hosts = slices.Clone(at.Hosts)
+		if i == 1 {
+			slices.Reverse(at.Hosts)
+		}
+		if err := open(t, at, time.Minute).WriteKind(t.Context(), n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := clickhousetest.Ask(t, cluster.Hosts()[0], fmt.Sprintf("SELECT count() FROM %s.kinds_v1 WHERE load = %d", at.Database, n+1)); got != "1\n" {
+		t.Errorf("a block that was written twice is there %s times", got)
+	}
+	// Both replicas have it then, whichever is asked.
+	clickhousetest.Ask(t, cluster.Hosts()[0], fmt.Sprintf("INSERT INTO %[1]s.rated_v1_part SELECT * FROM %[1]s.rated_v1_part WHERE load = %[2]d LIMIT 1", at.Database, n), "insert_quorum", "2")
+	refused("a row is there twice")
+	clickhousetest.Ask(t, cluster.Hosts()[0], fmt.Sprintf("ALTER TABLE %s.rated_v1_part DROP PARTITION %d", at.Database, n), "replication_alter_partitions_sync", "2")
+	refused("a shard lost its rows")
 }
 
 func asText(t *testing.T, x any) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -78,9 +79,8 @@ func Open(t testing.TB, o clickhouse.Options) *clickhouse.Lake {
 	return l
 }
 
-// Left waits until all nodes hold the same number of rows as the first shard's first
-// node says, and tells which tables of a database still have rows; "" is none. A replica
-// drops a moment after the one that was told to.
+// Left tells which tables of a database still have rows on any node; "" is none. It
+// waits: a replica drops a moment after the one that was told to.
 func Left(t *testing.T, database string) string {
 	t.Helper()
 	left := ""
@@ -97,10 +97,14 @@ func Left(t *testing.T, database string) string {
 	return left
 }
 
-// Ask asks one node.
-func Ask(t *testing.T, host, query string) string {
+// Ask asks one node; settings are names and values of ClickHouse's.
+func Ask(t *testing.T, host, query string, settings ...string) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+host+"/", strings.NewReader(query))
+	v := url.Values{}
+	for i := 0; i < len(settings); i += 2 {
+		v.Set(settings[i], settings[i+1])
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+host+"/?"+v.Encode(), strings.NewReader(query))
 	if err != nil {
 		t.Fatal(err)
 	}
