@@ -240,6 +240,25 @@ func TestAnAnswerIsWholeOrNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Rows that were taken are gone before all are there: then the load counts for nothing.
+	robbed, late := files, rated
+	late.ID = "late"
+	robbed.before = func(name string) {
+		if name == rated.Files[1].Name {
+			for _, shard := range []string{cluster.Hosts()[0], cluster.Hosts()[2]} {
+				for _, load := range strings.Fields(clickhousetest.Ask(t, shard, fmt.Sprintf("SELECT DISTINCT load FROM %s.rated_v1_part WHERE load != %d", at.Database, n))) {
+					clickhousetest.Ask(t, shard, "ALTER TABLE "+at.Database+".rated_v1_part DROP PARTITION "+load, "replication_alter_partitions_sync", "2")
+				}
+			}
+		}
+	}
+	l.OneWorker()
+	if _, err := l.Load(t.Context(), late, robbed); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "does not give all") {
+		t.Errorf("a load lost rows: %v", err)
+	}
+	if _, _, err := calm.Records(t.Context(), usage.RecordQuery{Snapshots: []string{"late"}}); !errors.Is(err, fault.NotFound) {
+		t.Errorf("there is something of it: %v", err)
+	}
 	refused := func(when string) {
 		t.Helper()
 		for what, err := range map[string]error{
