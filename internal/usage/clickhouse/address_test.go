@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"causeway/internal/fault"
+	"causeway/internal/usage"
 	"causeway/internal/usage/clickhouse"
+	"causeway/internal/usage/clickhouse/chserver"
+	"causeway/internal/usage/clickhouse/clickhousetest"
 )
 
 func TestTheSettingNamesACluster(t *testing.T) {
@@ -56,5 +59,24 @@ func TestAClusterThatIsNotThere(t *testing.T) {
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A wrong password is said to be one, and not shown.
+func TestAPasswordThatIsWrong(t *testing.T) {
+	at := clickhousetest.Address(t)
+	at.Password = "hunter2"
+	l := clickhouse.Open(at, clickhouse.Options{Patience: time.Minute})
+	if _, err := l.Load(t.Context(), usage.Snapshot{ID: "s", Export: usage.Export{Feed: usage.Rated}}, nil); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "refuses the user") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
+	}
+	at.Password, at.Hosts = chserver.Password, at.Hosts[:3]
+	if err := clickhouse.Open(at, clickhouse.Options{}).Check(t.Context()); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "4 nodes") {
+		t.Errorf("three of four nodes: %v", err)
+	}
+	at = clickhousetest.Address(t)
+	at.Cluster = "other"
+	if err := clickhouse.Open(at, clickhouse.Options{}).Check(t.Context()); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), `no cluster "other"`) {
+		t.Errorf("another cluster: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -29,7 +30,8 @@ type client struct {
 func newClient(a Address, patience time.Duration) *client {
 	t := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 4, IdleConnTimeout: 2 * time.Second, // a server keeps one for 3 s
+		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 10 * time.Minute, // of a node that hangs
+		MaxIdleConnsPerHost: 4, IdleConnTimeout: 2 * time.Second, // a server keeps one for 3 s
 	}
 	return &client{at: a, patience: patience, http: &http.Client{Transport: t}}
 }
@@ -45,18 +47,21 @@ func (r *refusal) Error() string { return fmt.Sprintf("ClickHouse says (code %d)
 // passing are the codes of ClickHouse for what another node, or the same one a little
 // later, may do.
 var passing = map[int]bool{
-	3:   true, // connection to a node of the cluster ended
-	32:  true, // the same, in the middle of an answer
-	101: true, // the same
-	102: true, // the same
+	3:   true, // connection to another node ended
+	32:  true, // another node's answer was cut off
+	60:  true, // no such table: a node that starts answers before it has them
+	81:  true, // no such database, likewise
+	101: true, // an unexpected packet of another node
+	102: true, // likewise
+	159: true, // a statement for all nodes takes long: they do it in the background
 	198: true, // name of a node is not known at the moment
 	202: true, // too many queries at once
 	203: true, // no free connection
 	209: true, // socket timeout
 	210: true, // network error
 	225: true, // no ZooKeeper
-	159: true, // a statement for all nodes takes long: they do it in the background
 	236: true, // aborted: it stops
+	241: true, // no memory at the moment
 	242: true, // read-only: the session with ZooKeeper ended, another one begins
 	244: true, // an entry of the log is lost
 	254: true, // no active replica
@@ -92,7 +97,7 @@ func (c *client) ask(ctx context.Context, query string, data []byte, settings ..
 			return nil, ctx.Err()
 		}
 		if !again(err) {
-			return nil, err
+			return nil, c.refused(err)
 		}
 		c.now.CompareAndSwap(int64(host), int64(host+1)%int64(len(c.at.Hosts)))
 		if time.Now().After(until) {
@@ -114,6 +119,15 @@ func (c *client) away(err error) error {
 	return fault.New(fault.Unavailable, "The ClickHouse cluster %s does not do its work (%v). It is tried again.", c.at, err)
 }
 
+// refused is what asking again does not help.
+func (c *client) refused(err error) error {
+	var r *refusal
+	if errors.As(err, &r) && slices.Contains([]int{192, 193, 194, 195, 497, 516}, r.code) {
+		return fault.New(fault.Unavailable, "The ClickHouse cluster %s refuses the user %q: check name, password and rights (%v).", c.at, c.at.User, err)
+	}
+	return fmt.Errorf("lake: %w", err)
+}
+
 var codeText = regexp.MustCompile(`^Code: (\d+)`)
 
 func (c *client) once(ctx context.Context, host, query string, data []byte, settings []string) ([]byte, error) {
@@ -123,8 +137,8 @@ func (c *client) once(ctx context.Context, host, query string, data []byte, sett
 	}
 	// The server keeps an answer until it is whole, so that its status tells.
 	v := url.Values{"database": {c.at.Database}, "wait_end_of_query": {"1"}}
-	for i := 0; i < len(settings); i += 2 {
-		v.Set(settings[i], settings[i+1])
+	for i := 1; i < len(settings); i += 2 {
+		v.Set(settings[i-1], settings[i])
 	}
 	body := io.Reader(strings.NewReader(query))
 	if data != nil {

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"encoding/binary"
+	"time"
 
 	"causeway/internal/usage/lake"
 )
@@ -25,3 +26,6 @@ func (l *Lake) LoadOf(ctx context.Context, snapshot string) (uint64, error) {
 	x, err := l.label(ctx, snapshot)
 	return x.load, err
 }
+
+// At sets the clock that numbers loads.
+func (l *Lake) At(now time.Time) { l.clock = func() time.Time { return now } }

@@ -37,6 +37,7 @@ type Lake struct {
 	*client
 	workers int
 	atOnce  uint64 // kinds
+	clock   func() time.Time
 
 	mu     sync.Mutex
 	ready  bool              // the tables are there
@@ -46,7 +47,7 @@ type Lake struct {
 
 // Open takes the address of a cluster, which is asked when it is needed first.
 func Open(a Address, o Options) *Lake {
-	return &Lake{shards: map[string]string{}, atOnce: kindsAtOnce, client: newClient(a, cmp.Or(max(o.Patience, 0), 30*time.Second)), workers: cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0))}
+	return &Lake{shards: map[string]string{}, atOnce: kindsAtOnce, clock: time.Now, client: newClient(a, cmp.Or(max(o.Patience, 0), 30*time.Second)), workers: cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0))}
 }
 
 // Check tells whether every node answers and the tables are there; it makes them if not.
@@ -65,6 +66,7 @@ func (l *Lake) Close() error {
 	return nil
 }
 
+// read asks whichever node answers.
 func (l *Lake) read(ctx context.Context, query string) (*reader, error) {
 	out, err := l.ask(ctx, query+" FORMAT RowBinary", nil, "max_query_size", "268435456", "max_ast_elements", "10000000", "max_expanded_ast_elements", "10000000")
 	return &reader{rest: out}, err
@@ -195,7 +197,7 @@ func (l *Lake) Load(ctx context.Context, s usage.Snapshot, blobs usage.Blobs) (u
 		return was.Loaded, nil
 	}
 	l.sweep(ctx)
-	a := &attempt{load: newLoad(time.Now())}
+	a := &attempt{load: newLoad(l.clock())}
 	loaded, err := l.fill(ctx, a, s, blobs)
 	if err == nil {
 		var now label
@@ -204,7 +206,7 @@ func (l *Lake) Load(ctx context.Context, s usage.Snapshot, blobs usage.Blobs) (u
 			return now.Loaded, nil
 		}
 		if err == nil {
-			if err := l.publish(ctx, s.ID, label{Snapshot: s, Loaded: loaded, load: a.load, version: max(newLoad(time.Now()), now.version+1)}); err != nil {
+			if err := l.publish(ctx, s.ID, label{Snapshot: s, Loaded: loaded, load: a.load, version: max(newLoad(l.clock()), now.version+1)}); err != nil {
 				return usage.Loaded{}, err // perhaps it is there: then the next time it is found
 			}
 			was = now
@@ -384,27 +386,49 @@ func (l *Lake) forgetAttempt(ctx context.Context, a *attempt) {
 	}
 }
 
-// sweep drops, once a day, what was left more than a day ago: by processes that died,
-// and on shards that were away.
+// leftAfter is how old a load without a snapshot is when it is dropped: somebody may be
+// at work with a younger one.
+const leftAfter = 3 * 24 * time.Hour
+
+// sweep drops, once a day, what was left: by processes that died, and on shards that
+// were away.
 func (l *Lake) sweep(ctx context.Context) {
 	l.mu.Lock()
-	again := time.Since(l.swept) > 24*time.Hour
-	if again {
-		l.swept = time.Now()
+	due := l.clock().Sub(l.swept) > 24*time.Hour
+	if due {
+		l.swept = l.clock()
 	}
 	l.mu.Unlock()
-	if !again {
-		return
+	if due {
+		_ = l.dropLeft(ctx) // only room: the next one tries again
 	}
-	r, err := l.read(ctx, fmt.Sprintf("SELECT DISTINCT toUInt64(partition) FROM cluster(`%s`, system, parts) WHERE active AND database = %s AND table IN ('%s') AND toUInt64(partition) < %d"+
-		" AND toUInt64(partition) NOT IN (SELECT argMax(load, version) FROM `%s`.%s GROUP BY id HAVING argMax(gone, version) = 0)",
-		l.at.Cluster, quote(l.at.Database), strings.Join([]string{rated + part, invoiced + part, kinds + part}, "', '"), newLoad(time.Now().Add(-24*time.Hour)), l.at.Database, snapshots))
-	if err != nil {
-		return // only room: the next one tries again
+}
+
+// dropLeft asks every node which loads are snapshots': one that lost its disk does not
+// know, and then the others do.
+func (l *Lake) dropLeft(ctx context.Context) error {
+	all, named := map[uint64]bool{}, map[uint64]bool{}
+	for _, host := range l.at.Hosts {
+		for query, into := range map[string]map[uint64]bool{
+			"SELECT argMax(load, version) FROM " + snapshots + " GROUP BY id HAVING argMax(gone, version) = 0": named,
+			fmt.Sprintf("SELECT DISTINCT toUInt64(partition) FROM system.parts WHERE active AND database = %s AND table IN ('%s') AND toUInt64(partition) < %d",
+				quote(l.at.Database), strings.Join([]string{rated + part, invoiced + part, kinds + part}, "', '"), newLoad(l.clock().Add(-leftAfter))): all,
+		} {
+			r, err := l.readFrom(ctx, host, query)
+			if err != nil {
+				return err
+			}
+			for r.more() {
+				into[r.uint64()] = true
+			}
+		}
 	}
-	for r.more() {
-		l.forget(ctx, r.uint64())
+	for load := range all {
+		if !named[load] {
+			l.forget(ctx, load)
+		}
 	}
+	return nil
 }
 
 // Drop forgets a snapshot; one that is not there is forgotten already.
@@ -413,7 +437,7 @@ func (l *Lake) Drop(ctx context.Context, snapshot string) error {
 	if err != nil || x.gone {
 		return err
 	}
-	if err := l.publish(ctx, snapshot, label{load: x.load, version: max(newLoad(time.Now()), x.version+1), gone: true}); err != nil {
+	if err := l.publish(ctx, snapshot, label{load: x.load, version: max(newLoad(l.clock()), x.version+1), gone: true}); err != nil {
 		return err
 	}
 	l.forget(ctx, x.load)

@@ -290,6 +290,35 @@ func TestAnAnswerIsWholeOrNone(t *testing.T) {
 	refused("a shard lost its rows")
 }
 
+// What a process left that died while it loaded is dropped days later; never what is a
+// snapshot's, however old.
+func TestWhatWasLeftIsSwept(t *testing.T) {
+	files, rated, invoiced, q := month(t, sim.BillOptions{Seed: 13, Records: 60, Customers: 2, Density: 10, Currencies: []string{"EUR"}})
+	at := clickhousetest.Address(t)
+	old := open(t, at, time.Minute)
+	old.At(time.Now().Add(-30 * 24 * time.Hour))
+	load(t, old, files, rated)
+	n, err := old.LoadOf(t.Context(), "rated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	young := uint64(time.Now().UnixMicro()) << 12
+	for _, of := range []uint64{n + 1, young} {
+		if err := old.WriteKind(t.Context(), of); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := open(t, at, time.Minute)
+	load(t, l, files, invoiced)
+	found := clickhousetest.Ask(t, clickhousetest.Cluster(t).Hosts()[0], fmt.Sprintf("SELECT DISTINCT load FROM %s.kinds_v1 WHERE load IN (%d, %d, %d) ORDER BY load", at.Database, n, n+1, young), "load_balancing", "in_order")
+	if want := fmt.Sprintf("%d\n%d\n", n, young); found != want {
+		t.Errorf("there are loads %q, want %q", found, want)
+	}
+	if err := l.Groups(t.Context(), q, func(string, []usage.Group) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 func asText(t *testing.T, x any) string {
 	t.Helper()
 	b, err := json.Marshal(x)

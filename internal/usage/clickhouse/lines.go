@@ -236,7 +236,7 @@ func (l *Lake) daily(ctx context.Context, y label) (map[meant]*daily, error) {
 			return err
 		}
 		for _, x := range some {
-			rows += x.daily.rows
+			rows += x.rows
 			if out[x.meant] == nil {
 				out[x.meant] = &daily{}
 			}

@@ -208,7 +208,7 @@ func (l *Lake) fetch(ctx context.Context, x label, n int, spots []spot, out []us
 		part, line, absent := int(r.uint32()), r.int64(), r.uint64()
 		rec := usage.Record{Snapshot: x.Snapshot.ID, Line: line, Columns: map[string]string{}}
 		for i, f := range fields {
-			v := ""
+			var v string
 			if f.Type == lake.Decimal {
 				v = r.number().Decimal().String()
 			} else {

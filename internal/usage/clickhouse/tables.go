@@ -94,7 +94,7 @@ func statements(a Address) []string {
 	}
 	out := []string{"CREATE DATABASE IF NOT EXISTS `" + a.Database + "` ON CLUSTER `" + a.Cluster + "`",
 		"CREATE TABLE IF NOT EXISTS " + on(snapshots) + " (id String, version UInt64, load UInt64, gone UInt8, label String) ENGINE = ReplicatedReplacingMergeTree(" +
-			quote(path(snapshots)) + ", '{shard}-{replica}', version) ORDER BY id"}
+			quote(path(snapshots)) + ", '{shard}-{replica}', version) ORDER BY id" + settle}
 	for _, t := range []struct {
 		name, order string
 		columns     []column
@@ -102,11 +102,16 @@ func statements(a Address) []string {
 		{rated, "pair, day, part, line", rowColumns(usage.Rated)}, {invoiced, "pair, day, part, line", rowColumns(usage.Invoiced)}, {kinds, "pair, kind", kindColumns()},
 	} {
 		out = append(out,
-			"CREATE TABLE IF NOT EXISTS "+on(t.name+part)+" ("+defined(t.columns)+") ENGINE = ReplicatedMergeTree("+quote(path(t.name)+"/{shard}")+", '{replica}') PARTITION BY load ORDER BY ("+t.order+")",
+			"CREATE TABLE IF NOT EXISTS "+on(t.name+part)+" ("+defined(t.columns)+") ENGINE = ReplicatedMergeTree("+quote(path(t.name)+"/{shard}")+", '{replica}') PARTITION BY load ORDER BY ("+t.order+")"+settle,
 			"CREATE TABLE IF NOT EXISTS "+on(t.name)+" ("+defined(t.columns)+") ENGINE = Distributed(`"+a.Cluster+"`, `"+a.Database+"`, "+t.name+part+", pair)")
 	}
 	return out
 }
+
+// settle lets a node that was killed while it wrote the first rows of a table have the
+// table again: it takes what the other replica has. Else it would silently be without it
+// (18.16), because all that it has itself is suspicious.
+const settle = " SETTINGS replicated_max_ratio_of_wrong_parts = 1"
 
 // prepare looks at the cluster, and makes the tables where they are not there yet.
 func (l *Lake) prepare(ctx context.Context) error {
@@ -188,7 +193,7 @@ func (r *reader) number() lake.Number { return lake.NumberOf(r.take(16)) }
 
 func (r *reader) text() string {
 	n, size := binary.Uvarint(r.rest)
-	if size <= 0 || n > uint64(len(r.rest)-size) {
+	if size <= 0 || n > uint64(len(r.rest)-size) { // #nosec G115 -- not negative
 		r.broken, r.rest = true, nil
 		return ""
 	}

@@ -112,7 +112,7 @@ func (c *Cluster) choosePorts() error {
 		}
 	}()
 	free := func(to *int) error {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
