@@ -232,7 +232,7 @@ func TestAMonthIsTheSameInBothLakesWhateverDies(t *testing.T) {
 func TestAnAnswerIsWholeOrNone(t *testing.T) {
 	files, rated, invoiced, q := month(t, sim.BillOptions{Seed: 12, Records: 300, Customers: 6, Density: 10, Currencies: []string{"EUR"}})
 	cluster, at := clickhousetest.Cluster(t), clickhousetest.Address(t)
-	l := open(t, at, 100*time.Millisecond)
+	l := open(t, at, 500*time.Millisecond)
 	calm := open(t, at, time.Minute)
 	load(t, calm, files, rated, invoiced)
 	q.Owners = owners(t, calm)
