@@ -16,6 +16,8 @@ import (
 	"causeway/internal/money"
 	"causeway/internal/sim"
 	"causeway/internal/usage"
+
+	"github.com/shopspring/decimal"
 )
 
 // history lets a partner work for some months before anybody looks. Nothing is written
@@ -72,11 +74,6 @@ func (h *history) run(ctx context.Context, w *world) error {
 		if err := h.month(ctx, m); err != nil {
 			return fmt.Errorf("%s: %w", m, err)
 		}
-		if m == h.first {
-			if err := h.budget(ctx, m); err != nil {
-				return fmt.Errorf("budget: %w", err)
-			}
-		}
 	}
 	running := h.last.Add(1)
 	if err := h.at(ctx, h.now); err != nil {
@@ -86,6 +83,9 @@ func (h *history) run(ctx context.Context, w *world) error {
 	if seen.Month() == running {
 		if err := h.until(ctx, running, func(m api.BillingMonth) bool { return m.AsOf >= string(seen) }); err != nil {
 			return err
+		}
+		if err := h.budget(ctx); err != nil {
+			return fmt.Errorf("budget: %w", err)
 		}
 	}
 	h.say("  %s  the running month: an estimate\n\nThat took %.0f s. Left to do, for Finance at the partner: the drafts of %s, and who pays for a tenant that nobody knows.\n",
@@ -160,26 +160,37 @@ func (h *history) provider(ctx context.Context, c demo.Customer) error {
 	return err
 }
 
-// budget lets one customer set a budget of what its first month cost: use grows, so that
-// the months after it have something to tell.
-func (h *history) budget(ctx context.Context, m usage.Month) error {
+// budget lets one customer set a budget that the running month is expected to exceed, and
+// waits until it has told so.
+func (h *history) budget(ctx context.Context) error {
 	c := demo.Customers()[0]
 	admin, err := h.w.login(ctx, c.Email)
 	if err != nil {
 		return err
 	}
-	var bill api.DirectoryInvoice
-	if err := admin.get(ctx, "/invoice/"+c.Account+"/"+m.First().Time().Format("2006/1"), &bill); err != nil {
+	var e api.Estimate
+	if err := admin.get(ctx, "/accounts/"+c.Account+"/azure/billingestimate", &e); err != nil {
 		return err
 	}
-	amount, err := money.New(bill.TotalAmount.Round(0), money.Currency(bill.Currency))
+	amount, err := money.New(e.EOMEstimate.Mul(decimal.New(9, -1)).Round(0), money.Currency(e.Currency))
 	if err != nil {
 		return err
 	}
-	return admin.put(ctx, "/billing/accounts/"+c.Account+"/budgets/account", map[string]any{
+	at := "/billing/accounts/" + c.Account
+	err = admin.put(ctx, at+"/budgets/account", map[string]any{
 		"version": 0, "amount": amount, "recipients": []string{c.Email},
 		"thresholds": []api.BudgetThreshold{{Percent: 50, Basis: "actual"}, {Percent: 80, Basis: "actual"}, {Percent: 100, Basis: "actual"}, {Percent: 100, Basis: "forecast"}},
 	}, nil)
+	for end := time.Now().Add(monthPatience); err == nil; err = pause(ctx, 150*time.Millisecond) {
+		var told api.Page[api.BudgetAlert]
+		if err := admin.get(ctx, at+"/budget-alerts", &told); err != nil || len(told.Items) > 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("it tells nothing")
+		}
+	}
+	return err
 }
 
 // generate lets Microsoft count what a month has. Use grows a little from month to
@@ -226,7 +237,7 @@ func (h *history) month(ctx context.Context, m usage.Month) error {
 		return err
 	}
 	explained := func(x api.BillingMonth) bool {
-		return x.Billed && !slices.ContainsFunc(x.Statements, func(s api.VendorStatement) bool { return !s.Posted }) && len(x.Undrafted) == 0 && x.Drafts+x.Issued >= h.payers
+		return x.Billed && len(x.Statements) > 0 && !slices.ContainsFunc(x.Statements, func(s api.VendorStatement) bool { return !s.Posted }) && len(x.Undrafted) == 0 && x.Drafts+x.Issued >= h.payers
 	}
 	if m == h.last {
 		err := h.until(ctx, m, explained)
