@@ -28,6 +28,7 @@ type benchCmd struct {
 	Import     benchImportCmd     `cmd:"" help:"A partner's existing book: customers that only Microsoft knows are adopted."`
 	Billing    benchBillingCmd    `cmd:"" help:"From an export to charges: how long for so many records, against unpacking alone, and how much memory."`
 	Close      benchCloseCmd      `cmd:"" help:"From a month's exports to the last issued invoice of many accounts."`
+	Pages      benchPagesCmd      `cmd:"" help:"The portal's pages about bills over a large lake: how long each takes."`
 	Start      benchStartCmd      `cmd:"" help:"From start to the first page, and memory when idle."`
 	Recovery   benchRecoveryCmd   `cmd:"" help:"What a crash costs, and what a backup costs: seconds until work goes on, backup and restore."`
 	Sim        benchSimCmd        `cmd:"" help:"Requests a second of the simulator over TLS, with the load made in this process."`
