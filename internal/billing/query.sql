@@ -58,12 +58,28 @@ FROM association a JOIN tenant t ON t.id = a.tenant
 WHERE a.state = 'confirmed' AND t.azure_id <> '' AND a.from_day <= @last_day AND (a.to_day = '' OR (a.to_day >= @first_day AND a.to_day >= a.from_day))
 ORDER BY t.azure_id, a.entitlement, a.from_day, a.id;
 
+-- name: OwnersOfTenants :many
+SELECT t.azure_id, a.entitlement, a.account, a.from_day, a.to_day
+FROM association a JOIN tenant t ON t.id = a.tenant
+WHERE a.state = 'confirmed' AND t.azure_id <> '' AND a.from_day <= @last_day AND (a.to_day = '' OR (a.to_day >= @first_day AND a.to_day >= a.from_day))
+    AND t.azure_id IN (
+        SELECT t2.azure_id FROM association a2 JOIN tenant t2 ON t2.id = a2.tenant WHERE a2.account = @account
+        UNION SELECT b.tenant FROM billing_assignment b WHERE b.account = @account)
+ORDER BY t.azure_id, a.entitlement, a.from_day, a.id;
+
 -- name: AddAssignment :exec
 INSERT INTO billing_assignment (id, tenant, entitlement, account, from_day, to_day, why, made_at, made_by)
 VALUES (@id, @tenant, @entitlement, @account, @from_day, @to_day, @why, @made_at, @made_by);
 
 -- name: Assignments :many
 SELECT * FROM billing_assignment WHERE from_day <= @last_day AND to_day >= @first_day ORDER BY made_at, id;
+
+-- name: AssignmentsOfTenants :many
+SELECT b.* FROM billing_assignment b
+WHERE b.from_day <= @last_day AND b.to_day >= @first_day AND b.tenant IN (
+    SELECT t.azure_id FROM association a JOIN tenant t ON t.id = a.tenant WHERE a.account = @account
+    UNION SELECT x.tenant FROM billing_assignment x WHERE x.account = @account)
+ORDER BY b.made_at, b.id;
 
 -- name: SaveRated :exec
 INSERT INTO billing_rated (month, basis, billed, accounts, rated_at) VALUES (@month, @basis, @billed, @accounts, @rated_at)

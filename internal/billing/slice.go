@@ -35,7 +35,7 @@ func (c *Cycle) Charges(ctx context.Context, s Slice) ([]rating.Charge, error) {
 	if err != nil {
 		return nil, err
 	}
-	owners, err := c.owners(ctx, c.db.Read(), s.Month.First(), s.Month.Last())
+	owners, err := c.ownersNear(ctx, c.db.Read(), s.Account, s.Month.First(), s.Month.Last())
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int) (
 	if err != nil || len(src.rated) == 0 {
 		return nil, "", err
 	}
-	owners, err := c.owners(ctx, c.db.Read(), s.Month.First(), s.Month.Last())
+	owners, err := c.ownersNear(ctx, c.db.Read(), s.Account, s.Month.First(), s.Month.Last())
 	if err != nil {
 		return nil, "", err
 	}

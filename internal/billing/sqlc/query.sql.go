@@ -538,6 +538,53 @@ func (q *Queries) Assignments(ctx context.Context, arg AssignmentsParams) ([]Bil
 	return items, nil
 }
 
+const assignmentsOfTenants = `-- name: AssignmentsOfTenants :many
+SELECT b.id, b.tenant, b.entitlement, b.account, b.from_day, b.to_day, b.why, b.made_at, b.made_by FROM billing_assignment b
+WHERE b.from_day <= $1 AND b.to_day >= $2 AND b.tenant IN (
+    SELECT t.azure_id FROM association a JOIN tenant t ON t.id = a.tenant WHERE a.account = $3
+    UNION SELECT x.tenant FROM billing_assignment x WHERE x.account = $3)
+ORDER BY b.made_at, b.id
+`
+
+type AssignmentsOfTenantsParams struct {
+	LastDay  string
+	FirstDay string
+	Account  string
+}
+
+func (q *Queries) AssignmentsOfTenants(ctx context.Context, arg AssignmentsOfTenantsParams) ([]BillingAssignment, error) {
+	rows, err := q.db.QueryContext(ctx, assignmentsOfTenants, arg.LastDay, arg.FirstDay, arg.Account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BillingAssignment
+	for rows.Next() {
+		var i BillingAssignment
+		if err := rows.Scan(
+			&i.ID,
+			&i.Tenant,
+			&i.Entitlement,
+			&i.Account,
+			&i.FromDay,
+			&i.ToDay,
+			&i.Why,
+			&i.MadeAt,
+			&i.MadeBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const budgetsOf = `-- name: BudgetsOf :many
 SELECT account, entitlement, amount, currency, thresholds, recipients, ask, from_month, owner, version, changed_at, changed_by FROM billing_budget WHERE account = $1 ORDER BY entitlement
 `
@@ -1630,6 +1677,59 @@ func (q *Queries) OwnersOf(ctx context.Context, arg OwnersOfParams) ([]OwnersOfR
 	var items []OwnersOfRow
 	for rows.Next() {
 		var i OwnersOfRow
+		if err := rows.Scan(
+			&i.AzureID,
+			&i.Entitlement,
+			&i.Account,
+			&i.FromDay,
+			&i.ToDay,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ownersOfTenants = `-- name: OwnersOfTenants :many
+SELECT t.azure_id, a.entitlement, a.account, a.from_day, a.to_day
+FROM association a JOIN tenant t ON t.id = a.tenant
+WHERE a.state = 'confirmed' AND t.azure_id <> '' AND a.from_day <= $1 AND (a.to_day = '' OR (a.to_day >= $2 AND a.to_day >= a.from_day))
+    AND t.azure_id IN (
+        SELECT t2.azure_id FROM association a2 JOIN tenant t2 ON t2.id = a2.tenant WHERE a2.account = $3
+        UNION SELECT b.tenant FROM billing_assignment b WHERE b.account = $3)
+ORDER BY t.azure_id, a.entitlement, a.from_day, a.id
+`
+
+type OwnersOfTenantsParams struct {
+	LastDay  string
+	FirstDay string
+	Account  string
+}
+
+type OwnersOfTenantsRow struct {
+	AzureID     string
+	Entitlement string
+	Account     string
+	FromDay     string
+	ToDay       string
+}
+
+func (q *Queries) OwnersOfTenants(ctx context.Context, arg OwnersOfTenantsParams) ([]OwnersOfTenantsRow, error) {
+	rows, err := q.db.QueryContext(ctx, ownersOfTenants, arg.LastDay, arg.FirstDay, arg.Account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OwnersOfTenantsRow
+	for rows.Next() {
+		var i OwnersOfTenantsRow
 		if err := rows.Scan(
 			&i.AzureID,
 			&i.Entitlement,

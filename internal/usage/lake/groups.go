@@ -82,9 +82,17 @@ func (l *Lake) files(snapshot, which string) (string, error) {
 	return quote(filepath.Join(dir, "*."+which+".parquet")), nil
 }
 
-// sources are the queries over the rows and over the kinds of a query's snapshots.
-func (l *Lake) sources(q usage.Query) (rows, kinds string, err error) {
+// sources are the queries over the rows and over the kinds of a query's snapshots. Of
+// few accounts only the files are read that have anything of their tenants.
+func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, kinds string, err error) {
 	var allRows, allKinds []string
+	tenants, few := payers(q.Owners, q.Accounts)
+	files := func(id, which string, name func(int) string) (string, error) {
+		if few {
+			return l.partsOf(ctx, s, id, tenants, name)
+		}
+		return l.files(id, which)
+	}
 	n := 0
 	for _, feed := range []usage.Feed{usage.Rated, usage.Invoiced} {
 		list := q.Rated
@@ -101,9 +109,16 @@ func (l *Lake) sources(q usage.Query) (rows, kinds string, err error) {
 			}
 			t, shift := tables[feed], int64(n)<<snapshotBits
 			n++
-			files, err := l.files(id, "rows")
+			from, err := files(id, "rows", rowsName)
 			if err != nil {
 				return "", "", err
+			}
+			if from == "" {
+				continue // it has nothing of them
+			}
+			only, onlyKinds := "", "true"
+			if few {
+				only, onlyKinds = " WHERE "+among(t.columns[t.key[partTenant]].name, tenants), among("tenant", tenants)
 			}
 			priced, effective, tags := "PricingPreTaxTotal", "0::DECIMAL(38,18)", "NULL::VARCHAR"
 			if feed == usage.Invoiced {
@@ -111,16 +126,15 @@ func (l *Lake) sources(q usage.Query) (rows, kinds string, err error) {
 			} else if len(q.Tags) > 0 {
 				tags = "Tags"
 			}
-			allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s)",
-				shift, effective, tags, t.columns[t.quantity].name, t.columns[t.cost].name, priced, files))
-			if files, err = l.files(id, "kinds"); err != nil {
+			allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s)%s",
+				shift, effective, tags, t.columns[t.quantity].name, t.columns[t.cost].name, priced, from, only))
+			if from, err = files(id, "kinds", kindsName); err != nil {
 				return "", "", err
 			}
-			only := ""
 			if feed == usage.Invoiced { // usage has a meter's description; the rest no daily record has
-				only = " WHERE coalesce(trim(meter_name), '') = ''"
+				onlyKinds += " AND coalesce(trim(meter_name), '') = ''"
 			}
-			allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind), %t AS invoiced FROM read_parquet(%s)%s", shift, feed == usage.Invoiced, files, only))
+			allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind), %t AS invoiced FROM read_parquet(%s) WHERE %s", shift, feed == usage.Invoiced, from, onlyKinds))
 		}
 	}
 	return strings.Join(allRows, " UNION ALL "), strings.Join(allKinds, " UNION ALL "), nil
@@ -130,15 +144,15 @@ func (l *Lake) sources(q usage.Query) (rows, kinds string, err error) {
 // DuckDB adds up by day, kind, price and account; multiplication is left to us, where
 // it is exact. Only one account's groups are in memory.
 func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account string, groups []usage.Group) error) error {
-	rows, kinds, err := l.sources(q)
-	if err != nil || rows == "" {
-		return err
-	}
 	s, done, err := l.session(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
+	rows, kinds, err := l.sources(ctx, s, q)
+	if err != nil || rows == "" {
+		return err
+	}
 	accounts, err := s.owned(ctx, kinds, q)
 	if err != nil {
 		return err

@@ -43,6 +43,9 @@ type Lake struct {
 	work    string // DuckDB's own, for what does not fit into memory
 	workers int
 	db      *sql.DB
+
+	mu      sync.Mutex
+	shelves map[string]*shelf // by snapshot
 }
 
 // Open opens the lake in a folder, which is made if it is not there.
@@ -56,11 +59,17 @@ func Open(dir string, o Options) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lake: %w", err)
 	}
-	return &Lake{dir: dir, work: work, workers: o.Workers, db: sql.OpenDB(&engine{settings: []string{
+	l := &Lake{dir: dir, work: work, workers: o.Workers, shelves: map[string]*shelf{}, db: sql.OpenDB(&engine{settings: []string{
 		fmt.Sprintf("SET memory_limit='%dB'", o.Memory), fmt.Sprintf("SET threads=%d", o.Workers), "SET temp_directory=" + quote(work),
 		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false", "SET preserve_insertion_order=false", "SET TimeZone='UTC'",
-	}})}, nil
+	}})}
+	l.db.SetMaxIdleConns(idleSessions)
+	return l, nil
 }
+
+// idleSessions stay open for the pages to come: to open one sets threads and memory of
+// all of them anew, which the others wait for.
+const idleSessions = 16
 
 // engine is DuckDB, started when it is needed first: most processes start without a
 // question to the lake, and should not wait for it.
@@ -141,24 +150,6 @@ type label struct {
 }
 
 const labelName = "snapshot.json"
-
-func (l *Lake) label(snapshot string) (x label, err error) {
-	dir, err := l.folder(snapshot)
-	if err != nil {
-		return x, err
-	}
-	b, err := os.ReadFile(filepath.Join(dir, labelName)) // #nosec G304 -- our own folder
-	if errors.Is(err, fs.ErrNotExist) {
-		return x, fault.New(fault.NotFound, "snapshot %s is not in the lake", snapshot)
-	}
-	if err != nil {
-		return x, fmt.Errorf("snapshot %s: %w", snapshot, err)
-	}
-	if err := json.Unmarshal(b, &x); err != nil {
-		return x, fmt.Errorf("snapshot %s: %w", snapshot, err)
-	}
-	return x, nil
-}
 
 // Load makes a snapshot's records readable: all of them, or none and *usage.Damaged,
 // which names the first file that cannot be read. Loading the same files again gives

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -135,16 +136,21 @@ func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int,
 	if after.day != "" {
 		where = append(where, fmt.Sprintf("(day > DATE %[1]s OR (day = DATE %[1]s AND (%[2]d, part, line) > (%[3]d, %[4]d, %[5]d)))", quote(string(after.day)), n, after.snapshot, after.part, after.line))
 	}
+	files, err := l.files(x.Snapshot.ID, "rows")
+	if err != nil {
+		return nil, err
+	}
 	if len(q.Owners) > 0 || q.Account != "" {
-		owned, err := l.owned(ctx, s, q, x.Snapshot.ID, column)
+		owned, tenants, err := l.owned(ctx, s, q, x.Snapshot.ID, column)
 		if err != nil || owned == "" {
 			return nil, err
 		}
 		where = append(where, owned)
-	}
-	files, err := l.files(x.Snapshot.ID, "rows")
-	if err != nil {
-		return nil, err
+		if len(tenants) <= fewTenants {
+			if files, err = l.partsOf(ctx, s, x.Snapshot.ID, tenants, rowsName); err != nil {
+				return nil, err
+			}
+		}
 	}
 	rows, err := s.QueryContext(ctx, fmt.Sprintf(`SELECT day, part, line FROM (SELECT *, (kind >> 32)::INTEGER AS part FROM read_parquet(%s)) WHERE %s ORDER BY day, part, line LIMIT %d`, files, strings.Join(where, " AND "), limit))
 	if err != nil {
@@ -164,52 +170,40 @@ func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int,
 	return out, rows.Err()
 }
 
-// owned is the condition that an account pays for a record; "" = for none.
-func (l *Lake) owned(ctx context.Context, s *session, q usage.RecordQuery, snapshot string, column func(int) string) (string, error) {
+// owned is the condition that an account pays for a record, and whose tenants' records
+// these are; "" = for none.
+func (l *Lake) owned(ctx context.Context, s *session, q usage.RecordQuery, snapshot string, column func(int) string) (string, []string, error) {
 	o := newOwners(q.Owners)
-	kinds, err := l.files(snapshot, "kinds")
+	known, err := l.tenants(ctx, s, snapshot)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	only := ""
+	all := slices.Sorted(maps.Keys(known))
 	if q.Account != "" { // only tenants that this account pays anything of
-		var tenants []string
-		for _, x := range q.Owners {
-			if x.Account == q.Account {
-				tenants = append(tenants, quote(x.Tenant))
-			}
-		}
-		if len(tenants) == 0 {
-			return "", nil
-		}
-		slices.Sort(tenants)
-		only = " WHERE tenant IN (" + strings.Join(slices.Compact(tenants), ", ") + ")"
+		all, _ = payers(q.Owners, []string{q.Account})
 	}
-	rows, err := s.QueryContext(ctx, `SELECT DISTINCT coalesce(tenant, ''), coalesce(entitlement, '') FROM read_parquet(`+kinds+`)`+only+` ORDER BY ALL`)
-	if err != nil {
-		return "", fmt.Errorf("lake: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // read to the end below
 	var tenants, any []string
-	for rows.Next() {
-		var tenant, entitlement string
-		if err := rows.Scan(&tenant, &entitlement); err != nil {
-			return "", fmt.Errorf("lake: %w", err)
+	for _, tenant := range all {
+		of := known[tenant]
+		if of == nil {
+			continue
 		}
-		for _, p := range o.spans(tenant, entitlement) {
-			if p.account != q.Account {
-				continue
+		for _, entitlement := range of.entitlements {
+			for _, p := range o.spans(tenant, entitlement) {
+				if p.account != q.Account {
+					continue
+				}
+				tenants = append(tenants, tenant)
+				any = append(any, fmt.Sprintf("(%s, %s, DATE %s, DATE %s)", quote(tenant), quote(entitlement), quote(string(cmp.Or(p.from, firstDay))), quote(string(cmp.Or(p.to, lastDay)))))
 			}
-			tenants = append(tenants, quote(tenant))
-			any = append(any, fmt.Sprintf("(%s, %s, DATE %s, DATE %s)", quote(tenant), quote(entitlement), quote(string(cmp.Or(p.from, firstDay))), quote(string(cmp.Or(p.to, lastDay)))))
 		}
 	}
-	if err := rows.Err(); err != nil || len(any) == 0 {
-		return "", err
+	if len(any) == 0 {
+		return "", nil, nil
 	}
-	slices.Sort(tenants)
-	return fmt.Sprintf(`CustomerId IN (%s) AND EXISTS (FROM (VALUES %s) o(tenant, entitlement, first, last) WHERE o.tenant = %s AND o.entitlement = %s AND day BETWEEN o.first AND o.last)`,
-		strings.Join(slices.Compact(tenants), ", "), strings.Join(any, ", "), column(partTenant), column(partEntitlement)), nil
+	tenants = slices.Compact(tenants)
+	return fmt.Sprintf(`%s AND EXISTS (FROM (VALUES %s) o(tenant, entitlement, first, last) WHERE o.tenant = %s AND o.entitlement = %s AND day BETWEEN o.first AND o.last)`,
+		among("CustomerId", tenants), strings.Join(any, ", "), column(partTenant), column(partEntitlement)), tenants, nil
 }
 
 // fetch reads all columns of the places that are in a snapshot.
