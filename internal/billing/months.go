@@ -110,19 +110,6 @@ func accountMonth(r sqlc.MonthTotalsRow) (AccountMonth, error) {
 	return x, nil
 }
 
-func packCells(cells []Cell) ([]byte, error) {
-	b, err := json.Marshal(cells)
-	if err != nil {
-		return nil, err
-	}
-	return pack(b)
-}
-
-func unpackCells(packed []byte) (cells []Cell, err error) {
-	err = unpack(packed, &cells)
-	return cells, err
-}
-
 // packers are used again: making one costs more than packing an account's month.
 var packers = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
 
@@ -140,13 +127,18 @@ func pack(body []byte) ([]byte, error) {
 }
 
 func unpack(packed []byte, into any) error {
-	z, err := gzip.NewReader(bytes.NewReader(packed))
+	body, err := unpacked(packed)
 	if err != nil {
 		return err
 	}
-	body, err := io.ReadAll(z)
-	if err = errors.Join(err, z.Close()); err != nil {
-		return err
-	}
 	return json.Unmarshal(body, into)
+}
+
+func unpacked(packed []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(z)
+	return body, errors.Join(err, z.Close())
 }

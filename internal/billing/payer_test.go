@@ -11,6 +11,7 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/invoice"
 	"causeway/internal/ledger"
+	"causeway/internal/money"
 	"causeway/internal/sim"
 	"causeway/internal/store"
 	"causeway/internal/store/storetest"
@@ -44,6 +45,7 @@ func TestSuspenseIsAssignedOrCarried(t *testing.T) {
 			b.must(b.Assign(t.Context(), finance, billing.Assignment{Tenant: s.Tenant, Entitlement: s.Entitlement, Account: account.Alias(aliases[0]), From: s.From, To: s.To, Why: "Found"}))
 		}
 		b.work()
+		b.opens(aliases[0], "2026-10")
 		r := b.reconcile("2026-10")
 		if !r.Statements[0].Suspense.IsZero() || !b.balance(ledger.Suspense.Of("")).IsZero() || len(r.Open) != 1 {
 			t.Fatalf("%+v", r)
@@ -97,6 +99,7 @@ func TestWhoPaysIsADaysMatter(t *testing.T) {
 					t.Fatalf("%s pays for %s", account, c.Day)
 				}
 			}
+			b.opens(account, "2026-10")
 		}
 		b.issue("2026-10")
 		// Five days more are the first one's, as it turns out.
@@ -140,6 +143,23 @@ func TestWhoPaysIsADaysMatter(t *testing.T) {
 		}
 		b.sound()
 	})
+}
+
+// opens checks that a month is what its charges come to when somebody asks why.
+func (b *books) opens(account string, m usage.Month) {
+	b.t.Helper()
+	months, err := b.Months().Of(b.t.Context(), account, m, m)
+	b.must(err)
+	charges, err := b.Charges(b.t.Context(), billing.Slice{Account: account, Month: m})
+	b.must(err)
+	sum := money.Zero(months[0].Currency)
+	for _, c := range charges {
+		sum, err = sum.Add(c.Sell)
+		b.must(err)
+	}
+	if !sum.Equal(months[0].Sell) || sum.IsZero() {
+		b.t.Errorf("%s of %s opens to charges of %s, and is %s", m, account, sum, months[0].Sell)
+	}
 }
 
 // billsOf are an account's issued documents of a month.

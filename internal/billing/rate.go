@@ -286,7 +286,7 @@ func (r *rated) pack(was string) error {
 		return nil
 	}
 	if r.charged, err = pack(body); err == nil {
-		r.dayWise, err = pack(cells)
+		r.dayWise, err = packCells(r.Cells)
 	}
 	return err
 }

@@ -72,8 +72,8 @@ func (c *Cycle) Charges(ctx context.Context, s Slice) ([]rating.Charge, error) {
 }
 
 // Records gives a page of the single records of a slice, and where the next one
-// begins. Who may see them is asked before.
-func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int) ([]usage.Record, string, error) {
+// begins; of each all columns, if none are named. Who may see them is asked before.
+func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int, columns ...string) ([]usage.Record, string, error) {
 	src, err := c.sourcesOf(ctx, c.db.Read(), s.Month)
 	if err != nil || len(src.rated) == 0 {
 		return nil, "", err
@@ -83,7 +83,7 @@ func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int) (
 		return nil, "", err
 	}
 	return c.lake.Records(ctx, usage.RecordQuery{
-		Snapshots: src.rated, Owners: owners, Account: s.Account, Entitlement: s.Entitlement, Month: s.Month, Day: s.Day, Category: s.Category, Region: s.Region, After: after, Limit: limit,
+		Snapshots: src.rated, Owners: owners, Account: s.Account, Entitlement: s.Entitlement, Month: s.Month, Day: s.Day, Category: s.Category, Region: s.Region, After: after, Limit: limit, Columns: columns,
 	})
 }
 

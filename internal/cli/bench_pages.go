@@ -606,7 +606,7 @@ type browsers struct {
 // read serves the portal on l and reads its pages: all of them one at a time, then four
 // at a time in another order.
 func (p *pagesBench) read(ctx context.Context, l net.Listener, f *pagesFigures) error {
-	server := &http.Server{Handler: p.app.routes(), ReadHeaderTimeout: headerTime}
+	server := &http.Server{Handler: p.app.Handler(), ReadHeaderTimeout: headerTime}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	defer func() { _ = server.Close(); <-served }()

@@ -140,6 +140,7 @@ type RecordQuery struct {
 	Meter       string
 	After       string // from the page before
 	Limit       int
+	Columns     []string // Microsoft's, of which something is shown; none = all
 }
 
 // Record is one row as received; its figures are text, as sent.

@@ -108,7 +108,7 @@ func (l *lake) Charges(ctx context.Context, s billing.Slice) ([]rating.Charge, e
 }
 
 // Records makes a record of each group, as the export has it.
-func (l *lake) Records(_ context.Context, s billing.Slice, after string, limit int) ([]usage.Record, string, error) {
+func (l *lake) Records(_ context.Context, s billing.Slice, after string, limit int, _ ...string) ([]usage.Record, string, error) {
 	var all []usage.Record
 	for i, g := range l.groups[s.Account] {
 		if g.Day.Month() != s.Month || !within(s, g) {

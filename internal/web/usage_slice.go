@@ -21,11 +21,23 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// sliceOf reads the part of a month that a page is about.
+// sliceOf reads the part of a month that a page is about: of this month only.
 func (s *Server) sliceOf(v *visit) (x billing.Slice, b bills, m billing.AccountMonth, err error) {
-	p, month, b, err := s.monthOf(v)
+	month, err := v.month(v.r.PathValue("month"))
 	if err != nil {
 		return x, b, m, err
+	}
+	p, err := s.billOf(v, account.Alias(v.r.PathValue("alias")))
+	if err != nil {
+		return x, b, m, err
+	}
+	b = bills{payer: p, now: usage.MonthOf(v.now), shown: month, months: map[usage.Month]billing.AccountMonth{}}
+	known, err := s.Months.Of(v.ctx(), string(p.Alias), month, month)
+	if err != nil {
+		return x, b, m, err
+	}
+	for _, k := range known {
+		b.months[k.Month] = k
 	}
 	x = billing.Slice{Account: string(p.Alias), Month: month, Entitlement: v.form("entitlement"), Category: v.form("category"), Region: v.form("region"), Day: usage.Day(v.form("day"))}
 	if x.Day != "" && (x.Day.Check() != nil || x.Day.Month() != month) {
@@ -372,6 +384,11 @@ var customerColumns = []string{
 // recordsPerPage is few, because the page shows more than records.
 const recordsPerPage = 12
 
+// pageColumns are the columns that the page shows something of.
+var pageColumns = []string{
+	"UsageDate", "ResourceURI", "ResourceGroup", "ResourceLocation", "MeterName", "MeterRegion", "Quantity", "Unit", "UnitPrice", "PricingCurrency", "ProductName", "BillingPreTaxTotal",
+}
+
 // recordsPanel shows single records as Microsoft sent them.
 func (s *Server) recordsPanel(v *visit, x billing.Slice) (ui.Panel, error) {
 	p := ui.Panel{ID: "records", Title: "Usage records"}
@@ -379,7 +396,7 @@ func (s *Server) recordsPanel(v *visit, x billing.Slice) (ui.Panel, error) {
 		p.Text = []string{"Single records are shown once usage is fetched on this installation."}
 		return p, nil
 	}
-	list, next, err := s.Records.Records(v.ctx(), x, v.form("after"), recordsPerPage)
+	list, next, err := s.Records.Records(v.ctx(), x, v.form("after"), recordsPerPage, pageColumns...)
 	if err != nil {
 		return p, err
 	}

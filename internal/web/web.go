@@ -69,7 +69,7 @@ type Records interface {
 	// Charges gives every charge of the slice.
 	Charges(ctx context.Context, s billing.Slice) ([]rating.Charge, error)
 	// Records gives a page of single records, and where the next one begins ("" = nowhere).
-	Records(ctx context.Context, s billing.Slice, after string, limit int) ([]usage.Record, string, error)
+	Records(ctx context.Context, s billing.Slice, after string, limit int, columns ...string) ([]usage.Record, string, error)
 	// Usage gives all usage of these months, account by account: what the price lab replays.
 	Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error)
 }

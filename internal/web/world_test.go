@@ -325,8 +325,8 @@ func (b behind) Charges(ctx context.Context, s billing.Slice) ([]rating.Charge, 
 	return b.w.lake.Charges(ctx, s)
 }
 
-func (b behind) Records(ctx context.Context, s billing.Slice, after string, limit int) ([]usage.Record, string, error) {
-	return b.w.lake.Records(ctx, s, after, limit)
+func (b behind) Records(ctx context.Context, s billing.Slice, after string, limit int, columns ...string) ([]usage.Record, string, error) {
+	return b.w.lake.Records(ctx, s, after, limit, columns...)
 }
 
 func (b behind) Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error) {

@@ -27,6 +27,7 @@ import (
 // session is one connection with temporary tables of its own.
 type session struct {
 	*sql.Conn
+	temporary bool // it has such tables
 }
 
 func (l *Lake) session(ctx context.Context) (*session, func(), error) {
@@ -34,16 +35,21 @@ func (l *Lake) session(ctx context.Context) (*session, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("lake: %w", err)
 	}
-	s := &session{c}
+	s := &session{Conn: c}
 	return s, func() {
 		for _, name := range []string{"totals", "ranges", "spans", "kinds", "usage_kinds"} {
+			if !s.temporary {
+				break
+			}
 			_, _ = c.ExecContext(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS temp."+name) // only memory
 		}
 		_ = c.Close() // back to the pool
 	}, nil
 }
 
+// run makes a temporary table.
 func (s *session) run(ctx context.Context, query string) error {
+	s.temporary = true
 	if _, err := s.ExecContext(ctx, query); err != nil {
 		return fmt.Errorf("lake: %s: %w", strings.Join(strings.Fields(query), " "), err)
 	}
@@ -84,7 +90,7 @@ func (l *Lake) files(snapshot, which string) (string, error) {
 
 // sources are the queries over the rows and over the kinds of a query's snapshots. Of
 // few accounts only the files are read that have anything of their tenants.
-func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, kinds string, err error) {
+func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, kinds string, few bool, err error) {
 	var allRows, allKinds []string
 	tenants, few := payers(q.Owners, q.Accounts)
 	files := func(id, which string, name func(int) string) (string, error) {
@@ -102,7 +108,7 @@ func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, ki
 		for _, id := range list {
 			x, err := l.label(id)
 			if err != nil {
-				return "", "", err
+				return "", "", few, err
 			}
 			if x.Loaded.Rows == 0 {
 				continue
@@ -111,7 +117,7 @@ func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, ki
 			n++
 			from, err := files(id, "rows", rowsName)
 			if err != nil {
-				return "", "", err
+				return "", "", few, err
 			}
 			if from == "" {
 				continue // it has nothing of them
@@ -129,7 +135,7 @@ func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, ki
 			allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s)%s",
 				shift, effective, tags, t.columns[t.quantity].name, t.columns[t.cost].name, priced, from, only))
 			if from, err = files(id, "kinds", kindsName); err != nil {
-				return "", "", err
+				return "", "", few, err
 			}
 			if feed == usage.Invoiced { // usage has a meter's description; the rest no daily record has
 				onlyKinds += " AND coalesce(trim(meter_name), '') = ''"
@@ -137,7 +143,7 @@ func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, ki
 			allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind), %t AS invoiced FROM read_parquet(%s) WHERE %s", shift, feed == usage.Invoiced, from, onlyKinds))
 		}
 	}
-	return strings.Join(allRows, " UNION ALL "), strings.Join(allKinds, " UNION ALL "), nil
+	return strings.Join(allRows, " UNION ALL "), strings.Join(allKinds, " UNION ALL "), few, nil
 }
 
 // Groups gives the groups of each account once, accounts in order; "" is suspense.
@@ -149,9 +155,12 @@ func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account stri
 		return err
 	}
 	defer done()
-	rows, kinds, err := l.sources(ctx, s, q)
+	rows, kinds, few, err := l.sources(ctx, s, q)
 	if err != nil || rows == "" {
 		return err
+	}
+	if few {
+		return l.few(ctx, s, q, rows, kinds, each)
 	}
 	accounts, err := s.owned(ctx, kinds, q)
 	if err != nil {
@@ -163,6 +172,11 @@ func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account stri
 		return err
 	}
 	return s.read(ctx, q, accounts, each)
+}
+
+// addedUp is the query for the totals of rows.
+func addedUp(rows string) string {
+	return "SELECT kind, day, price, effective, tags, count(*) AS n, sum(quantity) AS quantity, sum(cost) AS cost, sum(priced) AS priced FROM (" + rows + ") GROUP BY ALL"
 }
 
 // owned finds who pays for each kind on which days, and numbers the accounts in order.
@@ -224,17 +238,14 @@ func (s *session) owned(ctx context.Context, kinds string, q usage.Query) ([]str
 // has, and its totals.
 func (s *session) read(ctx context.Context, q usage.Query, accounts []string, each func(string, []usage.Group) error) error {
 	// A second connection would not see temporary tables; so the streams are read in turn.
-	columns := make([]string, keyParts)
-	for i, name := range keyNames {
-		columns[i] = "coalesce(k." + name + ", '')"
-	}
+	columns := kindColumns()
 	stops, err := s.stops(ctx)
 	if err != nil {
 		return err
 	}
 	from := 0
 	for _, to := range stops {
-		known, err := s.kinds(ctx, q, strings.Join(columns, ", "), from, to)
+		known, err := s.kinds(ctx, fmt.Sprintf("SELECT k.kind, k.invoiced, %s FROM kinds k WHERE k.kind IN (SELECT kind FROM ranges WHERE account >= %d AND account < %d)", columns, from, to))
 		if err != nil {
 			return err
 		}
@@ -288,8 +299,17 @@ type kind struct {
 	atPar  bool // its rate is 1
 }
 
-func (s *session) kinds(ctx context.Context, q usage.Query, columns string, from, to int) (map[int64]*kind, error) {
-	rows, err := s.QueryContext(ctx, fmt.Sprintf(`SELECT k.kind, k.invoiced, %s FROM kinds k WHERE k.kind IN (SELECT kind FROM ranges WHERE account >= %d AND account < %d)`, columns, from, to))
+// kindColumns are a kind's parts, as kinds reads them after its number and its feed.
+func kindColumns() string {
+	columns := make([]string, keyParts)
+	for i, name := range keyNames {
+		columns[i] = "coalesce(k." + name + ", '')"
+	}
+	return strings.Join(columns, ", ")
+}
+
+func (s *session) kinds(ctx context.Context, query string) (map[int64]*kind, error) {
+	rows, err := s.QueryContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("lake: %w", err)
 	}
@@ -403,84 +423,112 @@ func (x *sums) multiply() {
 	x.at = fixed{}
 }
 
-func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*kind, from, to int, each func(int, []usage.Group) error) error {
-	type place struct {
-		kind int
-		day  int32
-		tags string
+// folding adds totals up to groups.
+type folding struct {
+	known  map[int64]*kind
+	wanted map[string]bool // names of tags
+	picked map[string]pick
+	days   map[int32]usage.Day
+	at     map[folded]int // of all
+	all    []sums
+}
+
+// folded is what totals have in common that are one group.
+type folded struct {
+	kind int
+	day  int32
+	tags string
+}
+
+func newFolding(q usage.Query, known map[int64]*kind) *folding {
+	f := &folding{known: known, wanted: map[string]bool{}, picked: map[string]pick{}, days: map[int32]usage.Day{}, at: map[folded]int{}}
+	for _, t := range q.Tags {
+		f.wanted[strings.ToLower(t)] = true
 	}
-	at := map[place]int{}
-	var all []sums
-	flush := func(account int) error {
-		if len(all) == 0 {
+	return f
+}
+
+func (f *folding) add(r *total) error {
+	k := f.known[r.kind]
+	if k == nil {
+		return fmt.Errorf("lake: no kind %d", r.kind)
+	}
+	var chosen pick
+	if r.tags != "" && len(f.wanted) > 0 {
+		var ok bool
+		if chosen, ok = f.picked[r.tags]; !ok {
+			chosen = pickTags(r.tags, f.wanted)
+			f.picked[r.tags] = chosen
+		}
+	}
+	p := folded{k.number, r.day, chosen.text}
+	i, ok := f.at[p]
+	if !ok {
+		if f.days[p.day] == "" {
+			f.days[p.day] = day(p.day)
+		}
+		i = len(f.all)
+		f.at[p] = i
+		f.all = append(f.all, sums{key: k, day: f.days[p.day], tags: chosen.tags})
+	}
+	if !f.all[i].add(r) {
+		return fmt.Errorf("lake: a sum of %s on %s has too many digits", k.key.Tenant, f.days[p.day])
+	}
+	return nil
+}
+
+// groups gives what was added, and begins anew.
+func (f *folding) groups() ([]usage.Group, error) {
+	groups := make([]usage.Group, len(f.all))
+	var made errgroup.Group
+	for from := 0; from < len(f.all); from += groupsAtOnce {
+		made.Go(func() (err error) {
+			for i := from; i < min(from+groupsAtOnce, len(f.all)) && err == nil; i++ {
+				groups[i], err = f.all[i].group()
+			}
+			return err
+		})
+	}
+	if err := made.Wait(); err != nil {
+		return nil, err
+	}
+	f.all = f.all[:0]
+	clear(f.at)
+	return groups, nil
+}
+
+// totalColumns are a total's, as totalOf reads them after the account.
+const totalColumns = "kind, (day - DATE '1970-01-01')::INTEGER, price, effective, coalesce(tags, ''), n, quantity, cost, priced"
+
+func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*kind, from, to int, each func(int, []usage.Group) error) error {
+	f, now := newFolding(q, known), 0
+	flush := func() error {
+		if len(f.all) == 0 {
 			return nil
 		}
-		groups := make([]usage.Group, len(all))
-		var made errgroup.Group
-		for from := 0; from < len(all); from += groupsAtOnce {
-			made.Go(func() (err error) {
-				for i := from; i < min(from+groupsAtOnce, len(all)) && err == nil; i++ {
-					groups[i], err = all[i].group()
-				}
-				return err
-			})
-		}
-		if err := made.Wait(); err != nil {
+		groups, err := f.groups()
+		if err != nil {
 			return err
 		}
-		all = all[:0]
-		clear(at)
-		return each(account, groups)
+		return each(now, groups)
 	}
-	wanted := map[string]bool{}
-	for _, t := range q.Tags {
-		wanted[strings.ToLower(t)] = true
-	}
-	picked := map[string]pick{}
-	now, days := 0, map[int32]usage.Day{}
-	err := s.each(ctx, fmt.Sprintf(`SELECT account, kind, (day - DATE '1970-01-01')::INTEGER, price, effective, coalesce(tags, ''), n, quantity, cost, priced
-		FROM totals WHERE account >= %d AND account < %d ORDER BY account`, from, to), func(v []driver.Value) error {
+	err := s.each(ctx, fmt.Sprintf("SELECT account, %s FROM totals WHERE account >= %d AND account < %d ORDER BY account", totalColumns, from, to), func(v []driver.Value) error {
 		r, err := totalOf(v)
 		if err != nil {
 			return err
 		}
 		if account := int(r.account); account != now {
-			if err := flush(now); err != nil {
+			if err := flush(); err != nil {
 				return err
 			}
 			now = account
 		}
-		k := known[r.kind]
-		if k == nil {
-			return fmt.Errorf("lake: no kind %d", r.kind)
-		}
-		var chosen pick
-		if r.tags != "" && len(wanted) > 0 {
-			var ok bool
-			if chosen, ok = picked[r.tags]; !ok {
-				chosen = pickTags(r.tags, wanted)
-				picked[r.tags] = chosen
-			}
-		}
-		p := place{k.number, r.day, chosen.text}
-		i, ok := at[p]
-		if !ok {
-			if days[p.day] == "" {
-				days[p.day] = day(p.day)
-			}
-			i = len(all)
-			at[p] = i
-			all = append(all, sums{key: k, day: days[p.day], tags: chosen.tags})
-		}
-		if !all[i].add(&r) {
-			return fmt.Errorf("lake: a sum of %s on %s has too many digits", k.key.Tenant, days[p.day])
-		}
-		return nil
+		return f.add(&r)
 	})
 	if err != nil {
 		return err
 	}
-	return flush(now)
+	return flush()
 }
 
 // each reads rows without database/sql in between, which takes longer than DuckDB.

@@ -23,7 +23,6 @@ import (
 	"sync"
 	"time"
 
-	"causeway/internal/fault"
 	"causeway/internal/money"
 	"causeway/internal/usage"
 

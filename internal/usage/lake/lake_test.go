@@ -357,6 +357,13 @@ func testGroups(t *testing.T, e engine) {
 			if some := groups(t, l, q); len(some) != 2 || !reflect.DeepEqual(some["MOVED"], all["MOVED"]) || !reflect.DeepEqual(some[""], all[""]) {
 				t.Errorf("asked for two accounts: %d", len(some))
 			}
+			for account, list := range all { // read without the rest of the month
+				other := map[bool]string{true: "ACC1", false: "MOVED"}[account == "MOVED"]
+				q.Accounts = []string{account, other, "NOBODY"}
+				if some := groups(t, l, q); account != "" && (!reflect.DeepEqual(some[account], list) || !reflect.DeepEqual(some[other], all[other]) || len(some) > 2) {
+					t.Errorf("asked for %q and %q: %d accounts", account, other, len(some))
+				}
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -235,7 +236,12 @@ func testWholeOrNotAtAll(t *testing.T, e engine) {
 	cost := func() string {
 		t.Helper()
 		sum, rows := money.Zero("USD"), int64(0)
-		for _, list := range groups(t, l, usage.Query{Rated: []string{"s"}}) {
+		all := groups(t, l, usage.Query{Rated: []string{"s"}})
+		q := usage.Query{Rated: []string{"s"}, Owners: []usage.Owner{{Tenant: "c", From: "2026-01-01", Account: "A"}}, Accounts: []string{"A"}}
+		if one := groups(t, l, q); !reflect.DeepEqual(one["A"], all[""]) {
+			t.Errorf("of the only account: %d groups, want %d", len(one["A"]), len(all[""]))
+		}
+		for _, list := range all {
 			for _, g := range list {
 				if sum, err = sum.Add(g.Cost); err != nil {
 					t.Fatal(err)
@@ -259,7 +265,7 @@ func testWholeOrNotAtAll(t *testing.T, e engine) {
 	if got := cost(); got != "3 4.5" {
 		t.Errorf("three equal records: %s", got)
 	}
-	load(record("BillingPreTaxTotal", "-0.0000000001"))
+	load("", record("BillingPreTaxTotal", "-0.0000000001")) // in another file
 	if got := cost(); got != "1 -0.0000000001" {
 		t.Errorf("replaced: %s", got)
 	}

@@ -148,6 +148,10 @@ func testRecords(t *testing.T, e engine) {
 			t.Errorf("records %s: %d, want %d (%v)", name, len(got), n, err)
 		}
 	}
+	few, _, err := l.Records(t.Context(), usage.RecordQuery{Snapshots: []string{"rated"}, Columns: []string{"Quantity", "UsageDate", "NoSuchColumn"}})
+	if err != nil || len(few) != 1 || len(few[0].Columns) != 2 || few[0].Columns["Quantity"] != all[0].Columns["Quantity"] || few[0].Line != all[0].Line || few[0].File == "" {
+		t.Errorf("two columns: %+v (%v)", few, err)
+	}
 	if _, _, err := l.Records(t.Context(), usage.RecordQuery{Snapshots: []string{"rated"}, After: "2026-02-01.x"}); err == nil {
 		t.Error("a wrong page end is taken")
 	}
