@@ -40,9 +40,9 @@ func packCells(cells []Cell) ([]byte, error) {
 			if i > 0 {
 				b.WriteByte('\t')
 			}
-			switch {
-			case s == before[i]:
-			case s == "":
+			switch s {
+			case before[i]:
+			case "":
 				b.WriteString(`\e`)
 			default:
 				b.WriteString(cellEscape.Replace(s))
