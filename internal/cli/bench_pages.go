@@ -127,7 +127,8 @@ type pagesBench struct {
 
 	known map[account.Alias]map[usage.Month]billing.AccountMonth // of the sample
 	docs  map[account.Alias]map[usage.Month]invoice.Document
-	sums  map[usage.Month]money.Amount // of all accounts
+	small map[account.Alias][]invoice.Line // of the last closed month, for documents of others
+	sums  map[usage.Month]money.Amount     // of all accounts
 }
 
 // now is the portal's clock.
@@ -138,7 +139,7 @@ func (p *pagesBench) now() time.Time {
 func (c *benchPagesCmd) measure(ctx context.Context, dir string) (f pagesFigures, err error) {
 	p := &pagesBench{
 		cmd: c, dir: dir, began: time.Now(), base: map[usage.Feed]usage.Loaded{}, known: map[account.Alias]map[usage.Month]billing.AccountMonth{},
-		docs: map[account.Alias]map[usage.Month]invoice.Document{}, sums: map[usage.Month]money.Amount{},
+		docs: map[account.Alias]map[usage.Month]invoice.Document{}, small: map[account.Alias][]invoice.Line{}, sums: map[usage.Month]money.Amount{},
 	}
 	for i := range c.Months {
 		p.months = append(p.months, pagesMonth.Add(i+1-c.Months))
@@ -369,8 +370,11 @@ func (p *pagesBench) rate(ctx context.Context) error {
 			if !x.Billed {
 				continue
 			}
-			lines, err := invoice.Lines(invoice.Bill{Month: m, Charges: charges}, invoice.Labels{Line: "Azure usage", Late: "Update to previous month"}, "USD")
+			lines, err := invoice.Lines(invoice.Bill{Month: m, Charges: charges}, pagesLabels, "USD")
 			if err != nil {
+				return err
+			}
+			if p.small[alias], err = invoice.Lines(invoice.Bill{Month: m, Charges: firstFew(charges, cellsOfOthers)}, pagesLabels, "USD"); err != nil {
 				return err
 			}
 			err = p.app.DB.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -384,6 +388,8 @@ func (p *pagesBench) rate(ctx context.Context) error {
 	}
 	return nil
 }
+
+var pagesLabels = invoice.Labels{Line: "Azure usage", Late: "Update to previous month"}
 
 // priced is a month as the cycle keeps it: charges added up by day, service and region.
 func (p *pagesBench) priced(alias string, m usage.Month, charges []rating.Charge) (billing.AccountMonth, error) {
@@ -430,8 +436,8 @@ func (p *pagesBench) issue(ctx context.Context, tx *store.Tx, n int, m usage.Mon
 	return p.app.Billing.Book().Issue(ctx, tx, d.ID, "bench", m.Add(1).First().Add(29))
 }
 
-// cellsOfOthers is how much of a month is kept of accounts that nobody reads: pages over
-// all accounts read their sums only.
+// cellsOfOthers is how much of a month those accounts have that nobody reads: pages over
+// all accounts read sums only.
 const cellsOfOthers = 20
 
 // others gives every account its months, and a document of the last one that is closed,
@@ -453,7 +459,13 @@ func (p *pagesBench) others(ctx context.Context) error {
 					x := p.known[like][m]
 					x.Account = string(p.accounts[n])
 					if !sampled[n] {
-						x.Cells = firstFew(x.Cells, cellsOfOthers)
+						x.Cells, x.Sell = firstFew(x.Cells, cellsOfOthers), money.Zero("USD")
+						for _, c := range x.Cells {
+							var err error
+							if x.Sell, err = x.Sell.Add(c.Sell); err != nil {
+								return err
+							}
+						}
 					}
 					if err := p.app.Billing.Months().Save(ctx, tx, x); err != nil {
 						return err
@@ -466,12 +478,12 @@ func (p *pagesBench) others(ctx context.Context) error {
 					if p.sums[m], err = sum.Add(x.Sell); err != nil {
 						return err
 					}
-				}
-				if sampled[n] {
-					continue
-				}
-				if _, err := p.issue(ctx, tx, n, closed, p.docs[like][closed].Lines); err != nil {
-					return err
+					if sampled[n] || m != closed {
+						continue
+					}
+					if _, err := p.issue(ctx, tx, n, m, p.small[like]); err != nil {
+						return err
+					}
 				}
 			}
 			return nil
