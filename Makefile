@@ -75,4 +75,4 @@ proof: build
 	$(GO) run ./tools/proof -only "$(ONLY)"
 
 clean:
-	rm -rf causeway .bin internal/web/node_modules
+	rm -rf causeway .bin internal/web/node_modules internal/usage/raw/testdata/azurite/node_modules
