@@ -12,6 +12,7 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/address"
+	"causeway/internal/azure"
 	"causeway/internal/azure/token"
 	"causeway/internal/demo"
 	"causeway/internal/money"
@@ -257,8 +258,10 @@ func (o *ordeal) act(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	if p, err := o.first().Custody.Partner(ctx); err == nil && p.Alarm != nil {
-		o.alarms++
-		if err := o.calm(ctx, o.connect); err != nil {
+		switch err := o.calm(ctx, o.connect); {
+		case err == nil:
+			o.alarms++
+		case azure.Classify(err) != azure.R1: // at a limit staff try again a little later
 			return false, fmt.Errorf("connect the partner again: %w", err)
 		}
 	}

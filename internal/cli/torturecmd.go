@@ -250,14 +250,15 @@ func (c *tortureCmd) bill(ctx context.Context, std Std) (err error) {
 }
 
 // apart gives each seed a process of its own, a few at a time: the hooks and the
-// clock of the fast mode are a process's.
+// clock of the fast mode are a process's. A seed that comes to no result stops no other.
 func apart[R any](ctx context.Context, c *tortureCmd, std Std, add func(R)) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	var mu sync.Mutex
-	return side(ctx, c.AtOnce, c.Seeds, func(ctx context.Context, i int) error {
+	var failures []error
+	err = side(ctx, c.AtOnce, c.Seeds, func(ctx context.Context, i int) error {
 		seed := c.Seed + uint64(i)                                                                        // #nosec G115 -- a small count
 		child := exec.CommandContext(ctx, self, append(strings.Fields(c.command(seed))[1:], "--json")...) // #nosec G204 -- this program itself
 		var out, say bytes.Buffer
@@ -268,11 +269,13 @@ func apart[R any](ctx context.Context, c *tortureCmd, std Std, add func(R)) erro
 		_, _ = std.Err.Write(say.Bytes())
 		var res R
 		if err := json.Unmarshal(out.Bytes(), &res); err != nil {
-			return errors.Join(failed, fmt.Errorf("seed %d printed no result: %w", seed, err))
+			failures = append(failures, fmt.Errorf("seed %d printed no result: %w", seed, errors.Join(failed, err)))
+			return ctx.Err()
 		}
 		add(res)
 		return nil
 	})
+	return errors.Join(append(failures, err)...)
 }
 
 // check refuses what cannot be run.
