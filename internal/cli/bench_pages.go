@@ -625,7 +625,9 @@ func (p *pagesBench) read(ctx context.Context, l net.Listener, f *pagesFigures) 
 	go func() { served <- server.Serve(l) }()
 	defer func() {
 		_ = server.Close() // nobody reads any more
-		_ = <-served       // it always says that it was closed
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			p.app.Config.Log.Warn("the portal of the bench ended", "error", err)
+		}
 	}()
 	r := &browsers{url: "http://" + l.Addr().String(), session: map[int]*http.Cookie{}, client: &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	defer r.client.CloseIdleConnections()
