@@ -78,7 +78,7 @@ var proofs = []proof{
 	},
 	fast(1), fast(26), fast(51), fast(76),
 	{
-		title: "Torture: 1 000 partners billed", args: []string{"torture", "--billing", "--months", "2", "--seeds", "1000", "--at-once", "3", "--seed", "1", "--timeout", "4h", "--json"},
+		title: "Torture: 1 000 partners billed", args: []string{"torture", "--billing", "--months", "2", "--seeds", "1000", "--at-once", "4", "--seed", "1", "--timeout", "4h", "--json"},
 		limits: []limit{{"unbalanced", atMost, 0}, {"unexplained", atMost, 0}, {"misbilled", atMost, 0}, {"not_replayed", atMost, 0}, {"leaked_secrets", atMost, 0}, {"partner_years", atLeast, 1000}},
 	},
 }
@@ -88,7 +88,7 @@ var proofs = []proof{
 func fast(seed int) proof {
 	return proof{
 		title:  fmt.Sprintf("Torture: 10 000 onboardings in one process, seeds %d to %d", seed, seed+24),
-		args:   []string{"torture", "--fast", "--onboardings", "100", "--seeds", "25", "--at-once", "3", "--seed", strconv.Itoa(seed), "--timeout", "4h", "--json"},
+		args:   []string{"torture", "--fast", "--onboardings", "100", "--seeds", "25", "--at-once", "6", "--seed", strconv.Itoa(seed), "--timeout", "4h", "--json"},
 		limits: append([]limit{{"onboardings", atLeast, 2500}}, promises...),
 	}
 }
