@@ -57,8 +57,8 @@ func (r result) held(t *testing.T, onboardings int) {
 	}
 }
 
-// Ten seeds of a hundred onboardings, four runs at a time: each waits for slow answers now and then. A seed that fails prints
-// the command that repeats it.
+// Ten seeds of a hundred onboardings, four runs at a time: each waits for slow answers
+// now and then. A seed that fails prints the command that repeats it.
 func TestTenSeedsOfAHundredKeepEveryPromise(t *testing.T) {
 	r := run(t, sound(t), "--fast --onboardings 100 --seeds 10 --at-once 4 --seed 1")
 	r.held(t, 1000)
