@@ -56,7 +56,7 @@ func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record
 	}
 	out := make([]usage.Record, len(spots))
 	for i, x := range labels {
-		if err := l.proven(ctx, func() error { return l.fetch(ctx, x, i, spots, out) }); err != nil {
+		if err := l.proven(ctx, func() error { return l.fetch(ctx, q, x, i, spots, out) }); err != nil {
 			return nil, "", err
 		}
 	}
@@ -173,8 +173,8 @@ func (l *Lake) ownedRecords(ctx context.Context, q usage.RecordQuery, x label) (
 	return "(" + strings.Join(any, " OR ") + ")", nil
 }
 
-// fetch reads all columns of the places that are in a snapshot.
-func (l *Lake) fetch(ctx context.Context, x label, n int, spots []spot, out []usage.Record) error {
+// fetch reads the columns of the places that are in a snapshot.
+func (l *Lake) fetch(ctx context.Context, q usage.RecordQuery, x label, n int, spots []spot, out []usage.Record) error {
 	at := map[[2]int64]int{}
 	pairs, lines := map[uint64]bool{}, map[int][]string{}
 	for i, s := range spots {
@@ -194,12 +194,15 @@ func (l *Lake) fetch(ctx context.Context, x label, n int, spots []spot, out []us
 	for part, list := range lines {
 		any = append(any, fmt.Sprintf("(part = %d AND line IN (%s))", part, strings.Join(list, ", ")))
 	}
+	shown := func(name string) bool { return len(q.Columns) == 0 || slices.Contains(q.Columns, name) }
 	fields := lake.Fields(x.Snapshot.Feed)
-	var columns []string
+	columns := []string{"part", "line", "absent"}
 	for _, f := range fields {
-		columns = append(columns, f.Name)
+		if shown(f.Name) {
+			columns = append(columns, f.Name)
+		}
 	}
-	r, err := l.read(ctx, fmt.Sprintf("SELECT part, line, absent, %s, extra, sent FROM %s WHERE load = %d AND pair IN (%s) AND (%s)",
+	r, err := l.read(ctx, fmt.Sprintf("SELECT %s, extra, sent FROM %s WHERE load = %d AND pair IN (%s) AND (%s)",
 		strings.Join(columns, ", "), rowsOf(x.Snapshot.Feed), x.load, strings.Join(in, ", "), strings.Join(any, " OR ")))
 	if err != nil {
 		return err
@@ -208,6 +211,9 @@ func (l *Lake) fetch(ctx context.Context, x label, n int, spots []spot, out []us
 		part, line, absent := int(r.uint32()), r.int64(), r.uint64()
 		rec := usage.Record{Snapshot: x.Snapshot.ID, Line: line, Columns: map[string]string{}}
 		for i, f := range fields {
+			if !shown(f.Name) {
+				continue
+			}
 			var v string
 			if f.Type == lake.Decimal {
 				v = r.number().Decimal().String()
@@ -225,6 +231,7 @@ func (l *Lake) fetch(ctx context.Context, x label, n int, spots []spot, out []us
 				}
 			}
 		}
+		maps.DeleteFunc(rec.Columns, func(name, _ string) bool { return !shown(name) })
 		i, ok := at[[2]int64{int64(part), line}]
 		if r.broken || !ok || part >= len(x.Snapshot.Files) {
 			return errCut
