@@ -1,7 +1,7 @@
 # make demo      build and run everything on this machine: portal, worker, simulated Microsoft
 # make test      what CI runs; nothing is skipped
 # make generate  write the generated files again (templ, sqlc, the portal's stylesheet and assets)
-# make lint      golangci-lint and gosec
+# make lint      golangci-lint, with all of go vet, and gosec
 # make proof     the long proofs; writes docs/figures.md (ONLY=… for some of them)
 # make clean     remove what make built
 #
@@ -21,7 +21,7 @@ GOSEC         := v2.30.0
 RACE := ./internal/job/... ./internal/store/... ./internal/azure/token/...
 RACE_JOURNEYS := 'Working|Twice|TwoWizards|TenAtOnce|FormSent|Credentials'
 
-.PHONY: demo build test need vet unit race generate fresh lint proof clean
+.PHONY: demo build test need unit race generate fresh lint proof clean
 
 # The version is the commit: go build stamps it by itself (debug.ReadBuildInfo).
 build:
@@ -32,7 +32,6 @@ demo: build
 
 test: need
 	$(GO) build ./...
-	$(GO) vet ./...
 	$(MAKE) unit
 	$(MAKE) race
 	$(MAKE) fresh
