@@ -337,7 +337,12 @@ func (o *ordeal) actOn(ctx context.Context, c *ordealCase, id provision.ID, stat
 		return nil // it stays, and is a broken promise
 	}
 	o.byHand++ // nobody planted this: it is told, and staff try again
-	o.tell(fmt.Sprintf("case %d (%s) is stuck at %s and nobody planted it: %s", c.N, c.Kind, step, refusal))
+	o.tell(fmt.Sprintf("seed %d: case %d (%s) is stuck at %s and nobody planted it: %s", o.plan.Seed, c.N, c.Kind, step, refusal))
+	if tail, _, err := o.first().Providers.Tail(ctx, c.id, 12); err == nil {
+		for _, e := range slices.Backward(tail) {
+			o.tell(fmt.Sprintf("  %s %s: %s", e.At.UTC().Format(time.RFC3339), e.Step, e.Text))
+		}
+	}
 	return r.Retry(ctx, o.staff, id)
 }
 

@@ -186,6 +186,13 @@ func (r *Runner) advance(ctx context.Context, j job.Job) error {
 			return nil // a person acts next, or nobody
 		case Running, Waiting, Cancelling:
 		}
+		start := w.start
+		if w.o.State == Cancelling {
+			start = w.startCancel
+		}
+		if err := start(ctx); err != nil { // before the line: an interruption is not forgotten in it
+			return err
+		}
 		if first { // what is kept for this run goes back at its end
 			defer r.throttle.End(ctx)
 			if err := r.throttle.Turn(ctx); err != nil {
@@ -194,13 +201,7 @@ func (r *Runner) advance(ctx context.Context, j job.Job) error {
 			first = false
 		}
 		if w.o.State == Cancelling {
-			if err := w.startCancel(ctx); err != nil {
-				return err
-			}
 			return w.judge(ctx, w.cancel(ctx))
-		}
-		if err := w.start(ctx); err != nil {
-			return err
 		}
 		job.Point(string(w.o.Step) + ":start")
 		err = steps[w.o.Step](w, ctx)

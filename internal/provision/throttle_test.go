@@ -11,6 +11,7 @@ import (
 	"causeway/internal/azure"
 	"causeway/internal/fault"
 	"causeway/internal/provider"
+	"causeway/internal/provision"
 	"causeway/internal/sim"
 	"causeway/internal/store"
 	"causeway/internal/store/storetest"
@@ -98,6 +99,69 @@ func TestTimeInTheLineIsNotMicrosoftsTime(t *testing.T) {
 	w.jump(10 * time.Minute)
 	w.sim.Advance(10 * time.Minute)
 	w.until(id, provider.Ready)
+}
+
+// Who comes back late, and has to wait for its turn first, was away all the same.
+func TestAnInterruptionIsNotForgottenInTheLine(t *testing.T) {
+	const note = "Microsoft has not entered the reseller relationship yet."
+	w := newWorld(t, func(c *sim.Config) { c.Waits = map[sim.Wait]time.Duration{sim.WaitRelationship: 45 * time.Minute} })
+	stop := w.working()
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.poll(note, func() bool {
+		p, err := w.providers.Find(w.ctx(), id)
+		w.must(err)
+		return p.Note == note
+	})
+	pass, err := w.throttle.Admit(w.ctx(), azure.PartnerCenter, "customers", "")
+	w.must(err)
+	w.must(w.throttle.Learn(w.ctx(), pass, http.StatusTooManyRequests, 8*time.Hour))
+	waits := func() bool {
+		pr, err := w.run.Progress(w.ctx(), w.contoso, id)
+		w.must(err)
+		return pr.Queue != nil
+	}
+	w.poll("the line", waits)
+	stop()
+	// It stands in the line, and something else is what it said last.
+	next := func() (at int64) {
+		w.must(w.db.Read().QueryRowContext(w.ctx(), "SELECT max(next_at) FROM onboarding_step").Scan(&at))
+		return at
+	}
+	w.must(w.db.Tx(w.ctx(), func(tx *store.Tx) error {
+		_, err := tx.ExecContext(w.ctx(), "UPDATE onboarding_step SET note = 'something else', held = 0, next_at = "+fmt.Sprint(store.Micros(w.now()))+" WHERE state = 'waiting'")
+		return err
+	}))
+	w.must(w.db.Tx(w.ctx(), func(tx *store.Tx) error {
+		return w.jobs.Wake(w.ctx(), tx, provision.JobOnboard, string(w.onboarding(id).ID))
+	}))
+	w.jump(5 * time.Hour)
+	// work does what is due, and lets time pass exactly until the next is.
+	work := func(what string, reached func(provider.Provider) bool) {
+		t.Helper()
+		for range 1000 {
+			p, err := w.providers.Find(w.ctx(), id)
+			w.must(err)
+			if p.State == provider.Stuck {
+				t.Fatalf("stuck: %s\n%s", p.Note, w.story(id))
+			}
+			if reached(p) {
+				return
+			}
+			did, err := w.jobs.RunOnce(w.ctx())
+			w.must(err)
+			if !did {
+				due, err := w.jobs.Next(w.ctx())
+				w.must(err)
+				w.jump(max(0, due.Sub(w.now())))
+			}
+		}
+		t.Fatalf("never: %s\n%s", what, w.story(id))
+	}
+	before := next()
+	work("its turn is not yet", func(provider.Provider) bool { return next() > before+int64(time.Hour/time.Microsecond) })
+	work(note, func(p provider.Provider) bool { return p.Note == note })
+	w.sim.Advance(46 * time.Minute)
+	work("ready", func(p provider.Provider) bool { return p.State == provider.Ready })
 }
 
 // A question whose page stopped waiting stands in no line.
