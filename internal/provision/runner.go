@@ -372,12 +372,13 @@ func (w *work) watchClock(person bool) {
 // costs little and is never late by much; after the deadline somebody looks.
 func (w *work) pause(why string, deadline time.Duration) error {
 	w.watchClock(false)
-	waited := w.r.now().Sub(w.s.Started) - w.s.Held // Microsoft was not asked while we were held
+	since := w.r.now().Sub(w.s.Started)
+	waited := since - w.s.Held // Microsoft was not asked while we were held
 	if deadline > 0 && waited > deadline {
 		return stuck("", why+fmt.Sprintf(" This has lasted for %s, which is longer than Microsoft ever needed.", waited.Round(time.Second)),
 			"Look at the exchange, ask Microsoft's support with the ids it names, then try again.")
 	}
-	return job.Wait{Until: w.r.now().Add(min(max(waited/40, 100*time.Millisecond), 30*time.Second)), Why: why}
+	return job.Wait{Until: w.r.now().Add(min(max(since/40, 100*time.Millisecond), 30*time.Second)), Why: why}
 }
 
 // heldNote is what an onboarding says that waits for its turn at a limit; the page

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -86,7 +87,11 @@ func (w *work) behind(ctx context.Context) error {
 	if holder.State == Stuck || holder.State == Waiting {
 		return forPerson{why: why, ask: 15 * time.Second}
 	}
-	return w.pause(why, 0)
+	err = w.pause(why, 0)
+	if wait := (job.Wait{}); errors.As(err, &wait) {
+		w.s.Held += wait.Until.Sub(w.r.now()) // the other's time, not Microsoft's
+	}
+	return err
 }
 
 // known writes on the provider what is known of the tenant.
