@@ -27,7 +27,7 @@ func (l *Lake) few(ctx context.Context, s *session, q usage.Query, rows, kinds s
 		if err != nil {
 			return err
 		}
-		k := known[r.kind]
+		k := known.of[r.kind]
 		if k == nil {
 			return nil // of the reconciliation: the daily records say more of it
 		}
@@ -41,7 +41,7 @@ func (l *Lake) few(ctx context.Context, s *session, q usage.Query, rows, kinds s
 			return nil
 		}
 		if found[account] == nil {
-			found[account] = newFolding(q, known)
+			found[account] = newFolding(q.Tags, known)
 		}
 		return found[account].add(&r)
 	})
@@ -53,7 +53,7 @@ func (l *Lake) few(ctx context.Context, s *session, q usage.Query, rows, kinds s
 		if err != nil {
 			return err
 		}
-		if err := each(account, usage.Sorted(groups)); err != nil {
+		if err := each(account, groups); err != nil {
 			return err
 		}
 	}

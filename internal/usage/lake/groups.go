@@ -250,7 +250,7 @@ func (s *session) read(ctx context.Context, q usage.Query, accounts []string, ea
 			return err
 		}
 		if err := s.totals(ctx, q, known, from, to, func(account int, groups []usage.Group) error {
-			return each(accounts[account], usage.Sorted(groups))
+			return each(accounts[account], groups)
 		}); err != nil {
 			return err
 		}
@@ -308,13 +308,13 @@ func kindColumns() string {
 	return strings.Join(columns, ", ")
 }
 
-func (s *session) kinds(ctx context.Context, query string) (map[int64]*kind, error) {
+func (s *session) kinds(ctx context.Context, query string) (kinds, error) {
+	out, words := newKinds(), map[string]string{}
 	rows, err := s.QueryContext(ctx, query)
 	if err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
+		return out, fmt.Errorf("lake: %w", err)
 	}
 	defer func() { _ = rows.Close() }() // read to the end below
-	out, words, numbers := map[int64]*kind{}, map[string]string{}, map[[keyParts + 1]string]int{}
 	var id int64
 	var invoiced bool
 	var p [keyParts + 1]string
@@ -324,7 +324,7 @@ func (s *session) kinds(ctx context.Context, query string) (map[int64]*kind, err
 	}
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
-			return nil, fmt.Errorf("lake: %w", err)
+			return out, fmt.Errorf("lake: %w", err)
 		}
 		for i := range p {
 			if w, ok := words[p[i]]; ok {
@@ -333,25 +333,40 @@ func (s *session) kinds(ctx context.Context, query string) (map[int64]*kind, err
 				words[p[i]] = p[i]
 			}
 		}
-		k := &kind{key: keyOf(&p)}
-		rate, ok := fixedOf([]byte(p[partRate]))
-		if !ok {
-			return nil, fmt.Errorf("lake: %q is not a rate", p[partRate])
+		if err := out.add(id, &p); err != nil {
+			return out, err
 		}
-		k.key.Rate = rate.decimal()
-		k.atPar = k.key.Rate.Equal(one)
-		same := p
-		same[partRate], same[partPlan], same[partLocation], same[partRegion], same[partCredit] = k.key.Rate.String(), "", "", k.key.Region, string(k.key.Credit)
-		if k.number, ok = numbers[same]; !ok {
-			k.number = len(numbers)
-			numbers[same] = k.number
-		}
-		out[id] = k
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
+		return out, fmt.Errorf("lake: %w", err)
 	}
 	return out, nil
+}
+
+// kinds are those that groups are made of.
+type kinds struct {
+	of      map[int64]*kind
+	numbers map[[keyParts + 1]string]int
+}
+
+func newKinds() kinds { return kinds{map[int64]*kind{}, map[[keyParts + 1]string]int{}} }
+
+func (x *kinds) add(id int64, p *[keyParts + 1]string) error {
+	k := &kind{key: keyOf(p)}
+	rate, ok := fixedOf([]byte(p[partRate]))
+	if !ok {
+		return fmt.Errorf("lake: %q is not a rate", p[partRate])
+	}
+	k.key.Rate = rate.decimal()
+	k.atPar = k.key.Rate.Equal(one)
+	same := *p
+	same[partRate], same[partPlan], same[partLocation], same[partRegion], same[partCredit] = k.key.Rate.String(), "", "", k.key.Region, string(k.key.Credit)
+	if k.number, ok = x.numbers[same]; !ok {
+		k.number = len(x.numbers)
+		x.numbers[same] = k.number
+	}
+	x.of[id] = k
+	return nil
 }
 
 // keyOf makes a rating key of its parts; day, rate and tags come later.
@@ -425,7 +440,7 @@ func (x *sums) multiply() {
 
 // folding adds totals up to groups.
 type folding struct {
-	known  map[int64]*kind
+	known  kinds
 	wanted map[string]bool // names of tags
 	picked map[string]pick
 	days   map[int32]usage.Day
@@ -440,16 +455,16 @@ type folded struct {
 	tags string
 }
 
-func newFolding(q usage.Query, known map[int64]*kind) *folding {
+func newFolding(tags []string, known kinds) *folding {
 	f := &folding{known: known, wanted: map[string]bool{}, picked: map[string]pick{}, days: map[int32]usage.Day{}, at: map[folded]int{}}
-	for _, t := range q.Tags {
+	for _, t := range tags {
 		f.wanted[strings.ToLower(t)] = true
 	}
 	return f
 }
 
 func (f *folding) add(r *total) error {
-	k := f.known[r.kind]
+	k := f.known.of[r.kind]
 	if k == nil {
 		return fmt.Errorf("lake: no kind %d", r.kind)
 	}
@@ -477,7 +492,7 @@ func (f *folding) add(r *total) error {
 	return nil
 }
 
-// groups gives what was added, and begins anew.
+// groups gives what was added, in its order, and begins anew.
 func (f *folding) groups() ([]usage.Group, error) {
 	groups := make([]usage.Group, len(f.all))
 	var made errgroup.Group
@@ -494,14 +509,14 @@ func (f *folding) groups() ([]usage.Group, error) {
 	}
 	f.all = f.all[:0]
 	clear(f.at)
-	return groups, nil
+	return usage.Sorted(groups), nil
 }
 
 // totalColumns are a total's, as totalOf reads them after the account.
 const totalColumns = "kind, (day - DATE '1970-01-01')::INTEGER, price, effective, coalesce(tags, ''), n, quantity, cost, priced"
 
-func (s *session) totals(ctx context.Context, q usage.Query, known map[int64]*kind, from, to int, each func(int, []usage.Group) error) error {
-	f, now := newFolding(q, known), 0
+func (s *session) totals(ctx context.Context, q usage.Query, known kinds, from, to int, each func(int, []usage.Group) error) error {
+	f, now := newFolding(q.Tags, known), 0
 	flush := func() error {
 		if len(f.all) == 0 {
 			return nil

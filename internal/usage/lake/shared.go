@@ -233,101 +233,25 @@ type Total struct {
 }
 
 // Adder makes an account's groups of totals.
-type Adder struct {
-	wanted  map[string]bool
-	picked  map[string]pick
-	kinds   map[int64]*kind
-	numbers map[[keyParts + 1]string]int
-	days    map[int32]usage.Day
-	at      map[groupPlace]int
-	all     []sums
-}
+type Adder struct{ *folding }
 
-type groupPlace struct {
-	kind int
-	day  int32
-	tags string
-}
-
-// NewAdder makes an adder that looks at these tags, whose names are in lower case.
-func NewAdder(tags []string) *Adder {
-	a := &Adder{wanted: map[string]bool{}, picked: map[string]pick{}, days: map[int32]usage.Day{}, at: map[groupPlace]int{}}
-	for _, t := range tags {
-		a.wanted[strings.ToLower(t)] = true
-	}
-	a.Forget()
-	return a
-}
-
-// Forget forgets all kinds.
-func (a *Adder) Forget() {
-	a.kinds, a.numbers = map[int64]*kind{}, map[[keyParts + 1]string]int{}
-}
+// NewAdder makes an adder that looks at these tags.
+func NewAdder(tags []string) Adder { return Adder{newFolding(tags, newKinds())} }
 
 // Kind tells of a kind, whose parts are its KindColumns.
-func (a *Adder) Kind(id int64, parts []string) error {
+func (a Adder) Kind(id int64, parts []string) error {
 	var p [keyParts + 1]string
 	copy(p[:keyParts], parts)
-	k := &kind{key: keyOf(&p)}
-	rate, ok := fixedOf([]byte(p[partRate]))
-	if !ok {
-		return fmt.Errorf("lake: %q is not a rate", p[partRate])
-	}
-	k.key.Rate = rate.decimal()
-	same := p
-	same[partRate], same[partPlan], same[partLocation], same[partRegion], same[partCredit] = k.key.Rate.String(), "", "", k.key.Region, string(k.key.Credit)
-	if k.number, ok = a.numbers[same]; !ok {
-		k.number = len(a.numbers)
-		a.numbers[same] = k.number
-	}
-	a.kinds[id] = k
-	return nil
+	return a.known.add(id, &p)
 }
 
 // Add adds a total to its group.
-func (a *Adder) Add(x *Total) error {
-	k := a.kinds[x.Kind]
-	if k == nil {
-		return fmt.Errorf("lake: no kind %d", x.Kind)
-	}
-	var chosen pick
-	if x.Tags != "" && len(a.wanted) > 0 {
-		var ok bool
-		if chosen, ok = a.picked[x.Tags]; !ok {
-			chosen = pickTags(x.Tags, a.wanted)
-			a.picked[x.Tags] = chosen
-		}
-	}
-	p := groupPlace{k.number, x.Day, chosen.text}
-	i, ok := a.at[p]
-	if !ok {
-		if a.days[x.Day] == "" {
-			a.days[x.Day] = day(x.Day)
-		}
-		i = len(a.all)
-		a.at[p] = i
-		a.all = append(a.all, sums{key: k, day: a.days[x.Day], tags: chosen.tags})
-	}
-	r := total{kind: x.Kind, day: x.Day, price: x.Price, effective: x.Effective, quantity: x.Quantity, cost: x.Cost, priced: x.Priced, rows: x.Rows}
-	if !a.all[i].add(&r) {
-		return fmt.Errorf("lake: a sum of %s on %s has too many digits", k.key.Tenant, a.days[x.Day])
-	}
-	return nil
+func (a Adder) Add(x *Total) error {
+	return a.add(&total{kind: x.Kind, day: x.Day, price: x.Price, effective: x.Effective, tags: x.Tags, quantity: x.Quantity, cost: x.Cost, priced: x.Priced, rows: x.Rows})
 }
 
-// Groups gives the groups in their order and begins the next account.
-func (a *Adder) Groups() ([]usage.Group, error) {
-	out := make([]usage.Group, len(a.all))
-	for i := range a.all {
-		var err error
-		if out[i], err = a.all[i].group(); err != nil {
-			return nil, err
-		}
-	}
-	a.all = a.all[:0]
-	clear(a.at)
-	return usage.Sorted(out), nil
-}
+// Groups gives the groups in their order.
+func (a Adder) Groups() ([]usage.Group, error) { return a.groups() }
 
 // CreditOf reads CreditType; of the reconciliation, PriceAdjustmentDescription.
 func CreditOf(s string) usage.Credit { return creditOf(s) }
