@@ -226,7 +226,7 @@ func (l *Lake) fetch(ctx context.Context, q usage.RecordQuery, x label, n int, s
 		}
 		for range 2 { // extra and sent
 			if members := r.text(); members != "" {
-				if err := lake.AddMembers(rec.Columns, members); err != nil {
+				if err := lake.AddMembers(rec.Columns, []byte(members)); err != nil {
 					return fmt.Errorf("snapshot %s, line %d: %w", rec.Snapshot, line, err)
 				}
 			}

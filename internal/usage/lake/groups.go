@@ -374,7 +374,7 @@ func keyOf(p *[keyParts + 1]string) usage.Key {
 	return usage.Key{
 		Tenant: p[partTenant], Entitlement: p[partEntitlement], Meter: p[partMeter], MeterName: p[partMeterName], Category: p[partCategory], Subcategory: p[partSubcategory],
 		Service: p[partService], Region: cmp.Or(p[partRegion], p[partLocation]), Publisher: p[partPublisher], ThirdParty: thirdParty(p[partPublisher]), ChargeType: p[partChargeType],
-		Product: p[partProduct], SKU: p[partSKU], Unit: p[partUnit], Reservation: p[partReservation], Benefit: p[partBenefit], Credit: creditOf(p[partCredit]),
+		Product: p[partProduct], SKU: p[partSKU], Unit: p[partUnit], Reservation: p[partReservation], Benefit: p[partBenefit], Credit: CreditOf(p[partCredit]),
 		Invoice: p[partInvoice], Currency: money.Currency(p[partCurrency]), PricingCurrency: money.Currency(p[partPricing]),
 	}
 }
@@ -386,9 +386,9 @@ func thirdParty(publisher string) bool {
 	return p != "" && p != "microsoft" && !strings.HasPrefix(p, "microsoft ")
 }
 
-// creditOf reads CreditType; of the reconciliation, PriceAdjustmentDescription, e.g.
+// CreditOf reads CreditType; of the reconciliation, PriceAdjustmentDescription, e.g.
 // ["15.0% Partner earned credit for services managed"].
-func creditOf(s string) usage.Credit {
+func CreditOf(s string) usage.Credit {
 	s = strings.ToLower(s)
 	switch {
 	case strings.Contains(s, "partner earned credit"):

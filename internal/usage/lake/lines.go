@@ -12,7 +12,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// creditSQL is creditOf for DuckDB.
+// creditSQL is CreditOf for DuckDB.
 func creditSQL(column string) string {
 	return fmt.Sprintf(`CASE WHEN lower(%[1]s) LIKE '%%partner earned credit%%' THEN 'earned' WHEN lower(%[1]s) LIKE '%%azure credit%%' THEN 'azure' ELSE '' END`, column)
 }

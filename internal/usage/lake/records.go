@@ -18,31 +18,32 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// mostRecords is the longest page.
-const mostRecords = 1000
+// MostRecords is the longest page.
+const MostRecords = 1000
 
-// place is where a record is: the order of pages.
-type place struct {
-	day      usage.Day
-	snapshot int // in the query
-	part     int // of the snapshot
-	line     int64
+// Place is where a record is: the order of pages.
+type Place struct {
+	Day      usage.Day
+	Snapshot int // in the query
+	Part     int // of the snapshot
+	Line     int64
 }
 
-func (p place) String() string {
-	return fmt.Sprintf("%s.%d.%d.%d", p.day, p.snapshot, p.part, p.line)
+func (p Place) String() string {
+	return fmt.Sprintf("%s.%d.%d.%d", p.Day, p.Snapshot, p.Part, p.Line)
 }
 
-func placeOf(s string) (place, error) {
+// PlaceOf reads where the page before ended.
+func PlaceOf(s string) (Place, error) {
 	w := strings.Split(s, ".")
-	var p place
+	var p Place
 	if len(w) == 4 {
-		p.day = usage.Day(w[0])
+		p.Day = usage.Day(w[0])
 		var err1, err2, err3 error
-		p.snapshot, err1 = strconv.Atoi(w[1])
-		p.part, err2 = strconv.Atoi(w[2])
-		p.line, err3 = strconv.ParseInt(w[3], 10, 64)
-		if err := cmp.Or(p.day.Check(), err1, err2, err3); err == nil {
+		p.Snapshot, err1 = strconv.Atoi(w[1])
+		p.Part, err2 = strconv.Atoi(w[2])
+		p.Line, err3 = strconv.ParseInt(w[3], 10, 64)
+		if err := cmp.Or(p.Day.Check(), err1, err2, err3); err == nil {
 			return p, nil
 		}
 	}
@@ -52,11 +53,11 @@ func placeOf(s string) (place, error) {
 // Records gives single records, by day and then as they were received, and where the
 // next page begins ("" = that was the last).
 func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record, string, error) {
-	limit := min(max(q.Limit, 1), mostRecords)
-	var after place
+	limit := min(max(q.Limit, 1), MostRecords)
+	var after Place
 	if q.After != "" {
 		var err error
-		if after, err = placeOf(q.After); err != nil {
+		if after, err = PlaceOf(q.After); err != nil {
 			return nil, "", err
 		}
 	}
@@ -65,7 +66,7 @@ func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record
 		return nil, "", err
 	}
 	defer done()
-	var places []place
+	var places []Place
 	for i, id := range q.Snapshots {
 		x, err := l.label(id)
 		if err != nil {
@@ -80,8 +81,8 @@ func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record
 		}
 		places = append(places, found...)
 	}
-	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.day, b.day), a.snapshot-b.snapshot, a.part-b.part, cmp.Compare(a.line, b.line))
+	slices.SortFunc(places, func(a, b Place) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), a.Snapshot-b.Snapshot, a.Part-b.Part, cmp.Compare(a.Line, b.Line))
 	})
 	next := ""
 	if len(places) > limit {
@@ -98,7 +99,7 @@ func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record
 }
 
 // find looks at few columns only: the first places of a snapshot that fit.
-func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int, x label, after place, limit int) ([]place, error) {
+func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int, x label, after Place, limit int) ([]Place, error) {
 	t := tables[x.Snapshot.Feed]
 	column := func(part int) string {
 		if t.key[part] < 0 {
@@ -133,8 +134,8 @@ func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int,
 	is(column(partCategory), q.Category)
 	is("coalesce(nullif("+column(partRegion)+", ''), "+column(partLocation)+")", q.Region)
 	is(column(partMeter), q.Meter)
-	if after.day != "" {
-		where = append(where, fmt.Sprintf("(day > DATE %[1]s OR (day = DATE %[1]s AND (%[2]d, kind >> 32, line) > (%[3]d, %[4]d, %[5]d)))", quote(string(after.day)), n, after.snapshot, after.part, after.line))
+	if after.Day != "" {
+		where = append(where, fmt.Sprintf("(day > DATE %[1]s OR (day = DATE %[1]s AND (%[2]d, kind >> 32, line) > (%[3]d, %[4]d, %[5]d)))", quote(string(after.Day)), n, after.Snapshot, after.Part, after.Line))
 	}
 	files, err := l.files(x.Snapshot.ID, "rows")
 	if err != nil {
@@ -157,14 +158,14 @@ func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int,
 		return nil, fmt.Errorf("lake: %w", err)
 	}
 	defer func() { _ = rows.Close() }() // read to the end below
-	var out []place
+	var out []Place
 	for rows.Next() {
-		p := place{snapshot: n}
+		p := Place{Snapshot: n}
 		var d sql.NullTime
-		if err := rows.Scan(&d, &p.part, &p.line); err != nil {
+		if err := rows.Scan(&d, &p.Part, &p.Line); err != nil {
 			return nil, fmt.Errorf("lake: %w", err)
 		}
-		p.day = usage.DayOf(d.Time)
+		p.Day = usage.DayOf(d.Time)
 		out = append(out, p)
 	}
 	return out, rows.Err()
@@ -225,7 +226,7 @@ func during(q usage.RecordQuery, p span) bool {
 
 // fetch reads the wanted columns of the places that are in a snapshot. Each column is
 // unpacked as a whole, so that few of them come in a fraction of the time.
-func (l *Lake) fetch(ctx context.Context, s *session, q usage.RecordQuery, id string, n int, places []place, out []usage.Record) error {
+func (l *Lake) fetch(ctx context.Context, s *session, q usage.RecordQuery, id string, n int, places []Place, out []usage.Record) error {
 	dir, err := l.folder(id)
 	if err != nil {
 		return err
@@ -246,9 +247,9 @@ func (l *Lake) fetch(ctx context.Context, s *session, q usage.RecordQuery, id st
 	at := map[[2]int64]int{}
 	lines := map[int][]string{}
 	for i, p := range places {
-		if p.snapshot == n {
-			at[[2]int64{int64(p.part), p.line}] = i
-			lines[p.part] = append(lines[p.part], strconv.FormatInt(p.line, 10))
+		if p.Snapshot == n {
+			at[[2]int64{int64(p.Part), p.Line}] = i
+			lines[p.Part] = append(lines[p.Part], strconv.FormatInt(p.Line, 10))
 		}
 	}
 	for part, list := range lines {
@@ -300,7 +301,7 @@ func recordOf(snapshot string, names []string, values []any) (usage.Record, erro
 			case "file":
 				r.File = v
 			case "extra", "sent":
-				if err := addMembers(r.Columns, []byte(v)); err != nil {
+				if err := AddMembers(r.Columns, []byte(v)); err != nil {
 					return r, err
 				}
 			default:
@@ -315,8 +316,8 @@ func recordOf(snapshot string, names []string, values []any) (usage.Record, erro
 	return r, nil
 }
 
-// addMembers adds the members of a JSON object: text without quotes, the rest as sent.
-func addMembers(to map[string]string, object []byte) error {
+// AddMembers adds the members of a JSON object: text without quotes, the rest as sent.
+func AddMembers(to map[string]string, object []byte) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(object, &members); err != nil {
 		return err

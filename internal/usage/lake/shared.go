@@ -253,31 +253,6 @@ func (a Adder) Add(x *Total) error {
 // Groups gives the groups in their order.
 func (a Adder) Groups() ([]usage.Group, error) { return a.groups() }
 
-// CreditOf reads CreditType; of the reconciliation, PriceAdjustmentDescription.
-func CreditOf(s string) usage.Credit { return creditOf(s) }
-
-// Place is where a record is: the order of pages.
-type Place struct {
-	Day      usage.Day
-	Snapshot int // in the query
-	Part     int // of the snapshot
-	Line     int64
-}
-
-func (p Place) String() string { return place{p.Day, p.Snapshot, p.Part, p.Line}.String() }
-
-// PlaceOf reads where the page before ended.
-func PlaceOf(s string) (Place, error) {
-	p, err := placeOf(s)
-	return Place{p.day, p.snapshot, p.part, p.line}, err
-}
-
-// MostRecords is the longest page.
-const MostRecords = mostRecords
-
-// AddMembers adds the members of extra or sent to a record's columns.
-func AddMembers(to map[string]string, object string) error { return addMembers(to, []byte(object)) }
-
 // Invoiced is what an engine finds out about a line of the reconciliation, or about
 // daily usage that no line has: then Line is 0.
 type Invoiced struct {

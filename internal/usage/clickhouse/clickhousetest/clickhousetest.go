@@ -3,6 +3,7 @@
 package clickhousetest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -83,18 +84,24 @@ func Open(t testing.TB, o clickhouse.Options) *clickhouse.Lake {
 // waits: a replica drops a moment after the one that was told to.
 func Left(t *testing.T, database string) string {
 	t.Helper()
-	left := ""
-	for range 600 {
-		left = ""
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		left := ""
 		for _, host := range Cluster(t).Hosts() {
 			left += Ask(t, host, "SELECT table, sum(rows) FROM system.parts WHERE active AND database = '"+database+"' AND table NOT LIKE 'snapshots%' GROUP BY table")
 		}
 		if left == "" {
-			break
+			return ""
 		}
-		time.Sleep(50 * time.Millisecond)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return left
+		}
 	}
-	return left
 }
 
 // Ask asks one node; settings are names and values of ClickHouse's.
