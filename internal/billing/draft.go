@@ -39,7 +39,7 @@ func (w waiting) Error() string { return string(w) }
 // and one more for each month that is settled by itself.
 type bill struct {
 	docs    []invoice.Document
-	void    []string // keys of drafts that nothing is left of
+	void    []string // ids of drafts that nothing is left of
 	months  map[usage.Month]string
 	trouble error
 }
@@ -120,11 +120,14 @@ func (c *Cycle) labels(ctx context.Context) (invoice.Labels, error) {
 
 func (c *Cycle) keepBill(ctx context.Context, tx *store.Tx, alias string, closing usage.Month, b bill) error {
 	q := sqlc.New(tx)
+	var err error
 	if b.trouble != nil {
 		var w waiting
-		return q.SaveUndrafted(ctx, sqlc.SaveUndraftedParams{Month: string(closing), Account: alias, Reason: b.trouble.Error(), Waits: errors.As(b.trouble, &w), Since: store.Micros(c.now())})
+		err = q.SaveUndrafted(ctx, sqlc.SaveUndraftedParams{Month: string(closing), Account: alias, Reason: b.trouble.Error(), Waits: errors.As(b.trouble, &w), Since: store.Micros(c.now())})
+	} else {
+		err = q.ForgetUndrafted(ctx, sqlc.ForgetUndraftedParams{Month: string(closing), Account: alias})
 	}
-	if err := q.ForgetUndrafted(ctx, sqlc.ForgetUndraftedParams{Month: string(closing), Account: alias}); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, d := range b.docs {
@@ -141,9 +144,29 @@ func (c *Cycle) keepBill(ctx context.Context, tx *store.Tx, alias string, closin
 }
 
 // bill works out what an account gets for a month, from what is committed: charges,
-// and the lines of numbered documents. An error is ours; what a person has to do is
-// the bill's trouble.
+// and the lines of numbered documents. An error is ours; what a person has to do, or
+// Microsoft, is the bill's trouble: then nothing is left of drafts made before, which
+// knew less of the month.
 func (c *Cycle) bill(ctx context.Context, on store.DBTX, alias string, closing usage.Month, setup Setup, labels invoice.Labels) (bill, error) {
+	b, err := c.lines(ctx, on, alias, closing, setup, labels)
+	if err != nil || b.trouble == nil {
+		return b, err
+	}
+	there, err := sqlc.New(on).DocumentKeys(ctx, sqlc.DocumentKeysParams{Account: alias, Period: string(closing)})
+	if err != nil {
+		return b, fmt.Errorf("documents of %s: %w", alias, err)
+	}
+	b.docs, b.void = nil, nil
+	for _, x := range there {
+		if x.Status == string(invoice.Draft) {
+			b.void = append(b.void, x.ID)
+		}
+	}
+	return b, nil
+}
+
+// lines makes the documents of a month, or says what is in the way.
+func (c *Cycle) lines(ctx context.Context, on store.DBTX, alias string, closing usage.Month, setup Setup, labels invoice.Labels) (bill, error) {
 	b := bill{months: map[usage.Month]string{}}
 	own, err := accountSetup(ctx, on, alias)
 	if err != nil {

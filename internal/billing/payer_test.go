@@ -177,3 +177,58 @@ func (b *books) balance(a ledger.Account) decimal.Decimal {
 	}
 	return decimal.Decimal{}
 }
+
+// A correction that is drafted before there is any usage of the month is no bill of it:
+// once there is some, the draft is gone until Microsoft's invoice is there.
+func TestADraftThatKnewLessIsGoneWhileItsMonthWaits(t *testing.T) {
+	b := newBooks(t, storetest.SQLite(t), "2026-11-08")
+	ctx := t.Context()
+	b.generate(sim.BillOptions{Month: "2026-10", Seed: 4, Customers: 2, Records: 120, Features: []sim.Feature{"none"}})
+	alias := b.connect("2026-01-01")[0]
+	b.close("2026-10")
+	b.look()
+	b.issue("2026-10")
+	b.account("OTHER")
+	b.must(b.db.Tx(ctx, func(tx *store.Tx) error { // October was another's, so a later bill corrects it
+		if _, err := tx.ExecContext(ctx, "UPDATE association SET account = 'OTHER', from_day = '2026-10-01', to_day = '2026-10-31' WHERE account = '"+alias+"'"); err != nil {
+			return err
+		}
+		return b.Remap(ctx, tx, "2026-10", "2026-10")
+	}))
+	b.work()
+	drafts := func() []invoice.Document {
+		t.Helper()
+		all, err := b.Book().OfMonth(ctx, "2026-12", invoice.Draft, "", 100)
+		b.must(err)
+		return slices.DeleteFunc(all, func(d invoice.Document) bool { return d.Account != alias })
+	}
+	b.must(b.Draft(ctx, "2026-12"))
+	if len(drafts()) != 1 {
+		t.Fatalf("%d drafts: the test does not test what it says", len(drafts()))
+	}
+	org, err := b.people.Account(ctx, account.Alias(alias))
+	b.must(err)
+	b.pays("tenant-"+alias, "", alias, org.Org, "2026-11-01", "")
+	b.sim.Advance(25 * 24 * time.Hour)
+	b.generate(sim.BillOptions{Month: "2026-12", Seed: 4, Customers: 2, Records: 120, Features: []sim.Feature{"none"}})
+	b.look()
+	if list := drafts(); len(list) != 0 {
+		t.Errorf("%s is left, with %d lines", list[0].Key, len(list[0].Lines))
+	}
+	waits, err := b.Undrafted(ctx, "2026-12")
+	b.must(err)
+	if !slices.ContainsFunc(waits, func(u billing.Undrafted) bool { return u.Account == alias && u.Waits }) {
+		t.Errorf("%+v", waits)
+	}
+	b.sim.Advance(35 * 24 * time.Hour)
+	for _, m := range []usage.Month{"2026-11", "2026-12"} {
+		b.close(m)
+		b.look()
+		b.issue(m)
+	}
+	docs := b.billsOf("2026-12", alias)
+	if len(docs) != 1 || !slices.ContainsFunc(docs[0].Lines, func(l invoice.Line) bool { return l.Month == "2026-12" }) {
+		t.Errorf("%+v", docs)
+	}
+	b.sound()
+}
