@@ -99,7 +99,7 @@ func Explain(before, after []usage.Group, mapped func(usage.Key) bool) ([]Differ
 			list = append(list, Difference{Transfer, o.cost.Neg(), id.where(), "the same quantity is another tenant's or subscription's now"})
 			continue
 		}
-		list = append(list, Difference{Restatement, o.cost.Neg(), id.where(), fmt.Sprintf("%d records were withdrawn", o.rows)})
+		list = append(list, Difference{Restatement, o.cost.Neg(), id.where(), fmt.Sprintf("withdrawn: %s", records(o.rows))})
 	}
 	list = slices.DeleteFunc(list, func(d Difference) bool { return d.Amount.IsZero() })
 	slices.SortFunc(list, func(a, b Difference) int {
@@ -145,7 +145,7 @@ func (id identity) where() string {
 
 // appeared is usage that was not there before.
 func appeared(id identity, n known) Difference {
-	d := Difference{LateUsage, n.cost, id.where(), fmt.Sprintf("%d records of %s came after the estimate", n.rows, id.day)}
+	d := Difference{LateUsage, n.cost, id.where(), fmt.Sprintf("%s of %s came after the estimate", records(n.rows), id.day)}
 	switch {
 	case id.third:
 		d.Class, d.Evidence = Marketplace, "third parties' charges are in Microsoft's invoice only"
@@ -196,7 +196,7 @@ func restated(id identity, o, n known) ([]Difference, error) {
 		if err := take(Unclassified, digits, "the cost as sent is not priced × rate: the records have %s, before %s", n.cost, o.cost); err != nil {
 			return nil, err
 		}
-	} else if err := take(RoundingOf, digits, "the last digits of %d records: cost as sent less priced × rate", o.rows+n.rows); err != nil {
+	} else if err := take(RoundingOf, digits, "the last digits of %s: cost as sent less priced × rate", records(o.rows+n.rows)); err != nil {
 		return nil, err
 	}
 	if err := take(CurrencyOf, priced.Mul(n.rate.Sub(o.rate)), "the rate was %s and is %s", o.rate, n.rate); err != nil {
@@ -211,7 +211,7 @@ func restated(id identity, o, n known) ([]Difference, error) {
 	if rest.IsZero() {
 		return list, nil
 	}
-	last := Difference{Class: Restatement, Amount: rest, Where: where, Evidence: fmt.Sprintf("%d records of %s, before %d of %s", n.rows, n.quantity, o.rows, o.quantity)}
+	last := Difference{Class: Restatement, Amount: rest, Where: where, Evidence: fmt.Sprintf("%s of %s, before %d of %s", records(n.rows), n.quantity, o.rows, o.quantity)}
 	samePrice := n.list.Decimal().Mul(o.quantity).Equal(o.list.Decimal().Mul(n.quantity))
 	switch {
 	case o.reservation != n.reservation:
@@ -219,7 +219,7 @@ func restated(id identity, o, n known) ([]Difference, error) {
 	case o.credit != n.credit:
 		last.Class = CreditOf
 	case n.rows > o.rows && n.quantity.GreaterThan(o.quantity) && samePrice:
-		last.Class, last.Evidence = LateUsage, fmt.Sprintf("%d records more of %s, at the same price", n.rows-o.rows, id.day)
+		last.Class, last.Evidence = LateUsage, fmt.Sprintf("%s more of %s, at the same price", records(n.rows-o.rows), id.day)
 	}
 	return append(list, last), nil
 }
@@ -256,4 +256,12 @@ func transfers(old, now map[identity]known) map[identity]bool {
 		}
 	}
 	return moved
+}
+
+// records counts them, as evidence is read by people.
+func records(n int64) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
 }

@@ -158,7 +158,7 @@ func Round(b Billed, d Daily) (Rounded, error) {
 		}
 		r.Rounding = z
 	}
-	r.Evidence = fmt.Sprintf("%d daily records: %s at %s, cut to %s; their own sum is %s", d.Rows, d.Priced, b.Rate, rule, d.Cost)
+	r.Evidence = fmt.Sprintf("daily, %s: %s at %s, cut to %s; their own sum is %s", records(d.Rows), d.Priced, b.Rate, rule, d.Cost)
 	return r, nil
 }
 

@@ -169,7 +169,7 @@ func TestMicrosoftsRoundingIsComputed(t *testing.T) {
 		if err != nil || r.Rounding.Text() != c.rounding || r.Rest.Text() != c.rest {
 			t.Errorf("%s: rounding %s, rest %s (%v); want %s, %s", c.name, r.Rounding.Text(), r.Rest.Text(), err, c.rounding, c.rest)
 		}
-		if !strings.Contains(r.Evidence, "7 daily records") {
+		if !strings.Contains(r.Evidence, "daily, 7 records") {
 			t.Errorf("%s: %q shows nothing", c.name, r.Evidence)
 		}
 	}

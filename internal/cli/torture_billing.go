@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -204,7 +203,7 @@ func (b *bookkeeping) month(ctx context.Context, m usage.Month) error {
 	}
 	b.armed = true
 	defer func() { b.armed = false }()
-	if err := errors.Join(b.look(ctx), b.issue(ctx, m)); err != nil {
+	if err := b.lookAndIssue(ctx, m); err != nil {
 		return err
 	}
 	b.clock.advance(6 * 24 * time.Hour)
@@ -218,11 +217,21 @@ func (b *bookkeeping) month(ctx context.Context, m usage.Month) error {
 	if len(made) != 1 {
 		return fmt.Errorf("microsoft sent %d invoices, want 1", len(made))
 	}
-	if err := errors.Join(b.look(ctx), b.issue(ctx, m), b.explained(ctx, made[0].Number)); err != nil {
+	if err := b.lookAndIssue(ctx, m); err != nil {
+		return err
+	}
+	if err := b.explained(ctx, made[0].Number); err != nil {
 		return err
 	}
 	b.until(b.after(m.Add(1)))
 	return nil
+}
+
+func (b *bookkeeping) lookAndIssue(ctx context.Context, m usage.Month) error {
+	if err := b.look(ctx); err != nil {
+		return err
+	}
+	return b.issue(ctx, m)
 }
 
 // look lets the workers fetch what Microsoft has: first while everything goes wrong,
@@ -356,7 +365,7 @@ func (b *bookkeeping) end(ctx context.Context) error {
 	last := b.months[len(b.months)-1]
 	for m := last.Add(1); m <= last.Add(2); m = m.Add(1) { // corrections, and arrears of a month
 		b.armed = true
-		err := errors.Join(b.look(ctx), b.issue(ctx, m))
+		err := b.lookAndIssue(ctx, m)
 		b.armed = false
 		if err != nil {
 			return err
@@ -374,7 +383,10 @@ func (b *bookkeeping) end(ctx context.Context) error {
 		}
 		before[m] = totals
 	}
-	if err := errors.Join(b.billed(ctx, last), b.settled(ctx, last)); err != nil {
+	if err := b.billed(ctx, last); err != nil {
+		return err
+	}
+	if err := b.settled(ctx, last); err != nil {
 		return err
 	}
 	b.drop() // everything again, in a lake that reads it anew

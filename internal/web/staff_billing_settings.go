@@ -26,6 +26,16 @@ var patterns = []ui.Option{
 	{Value: "settle", Label: "At the month's end from the estimate; the difference in a document of its own"},
 }
 
+// patternWords is a pattern as the list offers it.
+func patternWords(p invoice.Pattern) string {
+	for _, o := range patterns {
+		if o.Value == p.String() {
+			return o.Label
+		}
+	}
+	return p.String()
+}
+
 // patternOf reads "arrears 1"; what is none is refused where it is checked.
 func patternOf(s string) invoice.Pattern {
 	way, months, _ := strings.Cut(strings.TrimSpace(s), " ")
@@ -311,7 +321,7 @@ func (s *Server) accountBillingPage(v *visit, errs ui.Errors, sent bool) (ui.Set
 			f.one("cost_centers", "Subscription = cost center", centerText(own.CostCenters), optional, lines(3), hint("One a line"), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }),
 		}},
 	}
-	p.Panel = []ui.Section{{Title: "The partner's settings", Pairs: []ui.Pair{{Name: "Pattern", Value: set.Pattern.String()}, {Name: "Days to pay", Value: strconv.Itoa(set.PayDays)}}, Link: ui.Link{Label: "Billing settings", Href: "/staff/billing/settings"}},
+	p.Panel = []ui.Section{{Title: "The partner's settings", Pairs: []ui.Pair{{Name: "A month is billed", Value: patternWords(set.Pattern)}, {Name: "Days to pay", Value: strconv.Itoa(set.PayDays)}}, Link: ui.Link{Label: "Billing settings", Href: "/staff/billing/settings"}},
 		{Title: "The account", Link: ui.Link{Label: string(a.Alias) + " · " + a.Name, Href: "/accounts/" + string(a.Alias)}}}
 	return p, nil
 }
