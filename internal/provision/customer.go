@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"causeway/internal/azure"
 	"causeway/internal/azure/partnercenter"
 	"causeway/internal/fault"
+	"causeway/internal/job"
 	"causeway/internal/partner"
 	"causeway/internal/provider"
 	"causeway/internal/provision/sqlc"
@@ -359,6 +361,10 @@ func (w *work) confirmAgreement(ctx context.Context, in intent, way partner.Agre
 		}
 		if ok {
 			return nil
+		}
+		var later job.Wait
+		if err := w.pause("Microsoft has the agreement but does not list it yet.", 30*time.Minute); in.doubt && errors.As(err, &later) {
+			return err // it may be ours: the answer to the try before was lost
 		}
 		return stuck("signatory", "Microsoft has an agreement of another customer with the same signatory.",
 			"Name another signatory: first name, last name, e-mail or telephone must differ.")

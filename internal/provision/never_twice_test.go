@@ -87,6 +87,19 @@ func TestAForgottenRequestIdMakesNoSecondTenant(t *testing.T) {
 	}
 }
 
+// The agreement took effect, its answer was lost with all memory of its request, and the
+// list does not have it yet: then the one that Microsoft refuses is ours.
+func TestAnAgreementThatIsNotListedYetIsOurs(t *testing.T) {
+	w := newWorld(t, sim.WithSettings(func(s *sim.Settings) { s.ReplayRetention = -1 }))
+	const agreements = "/v1/customers/{customer}/agreements"
+	w.sim.HangUpAfter("POST " + agreements)
+	w.sim.Fail("GET "+agreements, sim.Fault{Kind: sim.LagLists, Delay: sim.Duration(time.Hour), Count: 2})
+	w.working()
+	id := w.submit(w.contoso, "Contoso analytics", "CTSO", "ctso-admin", "contosoanalytics")
+	w.until(id, provider.Ready)
+	w.same()
+}
+
 // An answer about our token says nothing about the request: the replay after it still
 // has the password.
 func TestARefusedTokenInDoubtLosesNoPassword(t *testing.T) {
