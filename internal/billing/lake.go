@@ -13,7 +13,8 @@ type Lake interface {
 	// Loading it again gives the same.
 	Load(ctx context.Context, s usage.Snapshot, blobs usage.Blobs) (usage.Loaded, error)
 
-	// Groups gives the groups of each account once, accounts in order; "" is suspense.
+	// Groups gives the groups of each account once, in order if not allowed otherwise; "" is
+	// suspense.
 	Groups(ctx context.Context, q usage.Query, each func(account string, groups []usage.Group) error) error
 
 	// Lines gives the lines of a reconciliation with what the daily usage says of each;

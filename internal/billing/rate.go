@@ -171,7 +171,7 @@ func (c *Cycle) rateAll(ctx context.Context, m usage.Month, src sources, owners 
 		}
 	}
 	feed := func() error {
-		err := c.groups(ctx, usage.Query{Rated: src.rated, Invoiced: src.invoiced, Owners: owners, Tags: tags}, func(account string, groups []usage.Group) error {
+		err := c.groups(ctx, usage.Query{Rated: src.rated, Invoiced: src.invoiced, Owners: owners, Tags: tags, AnyOrder: true}, func(account string, groups []usage.Group) error {
 			groups = slices.DeleteFunc(groups, func(g usage.Group) bool { return g.Day.Month() != m })
 			if len(groups) == 0 {
 				return nil

@@ -145,7 +145,7 @@ func (c *Cycle) explainInvoice(ctx context.Context, v *vendorData) (Statement, [
 		}
 		return nil
 	}
-	err = c.groups(ctx, usage.Query{Rated: []string{v.rated}, Invoiced: []string{v.invoiced}, Owners: owners}, add)
+	err = c.groups(ctx, usage.Query{Rated: []string{v.rated}, Invoiced: []string{v.invoiced}, Owners: owners, AnyOrder: true}, add)
 	if err != nil {
 		return Statement{}, nil, err
 	}

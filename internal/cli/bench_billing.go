@@ -280,7 +280,7 @@ func rateAll(ctx context.Context, l Lake, in billingInput, workers int, f *billi
 	var groupCount atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
-	err = l.Groups(ctx, usage.Query{Rated: []string{in.Snapshot.ID}, Owners: in.Owners}, func(_ string, groups []usage.Group) error {
+	err = l.Groups(ctx, usage.Query{Rated: []string{in.Snapshot.ID}, Owners: in.Owners, AnyOrder: true}, func(_ string, groups []usage.Group) error {
 		f.Accounts++
 		g.Go(func() error {
 			charges, err := rating.Month(in.Snapshot.Month, groups, terms)

@@ -108,6 +108,9 @@ type Query struct {
 	Owners   []Owner
 	Tags     []string // names that price rules look at, in lower case
 	Accounts []string // only these; none = all, suspense as account ""
+
+	// AnyOrder lets accounts come in the order that costs least; else it is theirs.
+	AnyOrder bool
 }
 
 // Line is a row of the reconciliation with all that its daily records say.

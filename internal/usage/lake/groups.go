@@ -37,7 +37,7 @@ func (l *Lake) session(ctx context.Context) (*session, func(), error) {
 	}
 	s := &session{Conn: c}
 	return s, func() {
-		for _, name := range []string{"totals", "ranges", "spans", "kinds", "usage_kinds"} {
+		for _, name := range []string{"totals", "kinds", "usage_kinds"} {
 			if !s.temporary {
 				break
 			}
@@ -56,26 +56,6 @@ func (s *session) run(ctx context.Context, query string) error {
 	return nil
 }
 
-// load appends rows to a temporary table.
-func (s *session) load(name string, rows func(add func(...driver.Value) error) error) error {
-	err := s.Raw(func(c any) error {
-		conn, ok := c.(driver.Conn)
-		if !ok {
-			return fmt.Errorf("the connection is a %T", c)
-		}
-		a, err := duckdb.NewAppender(conn, "temp", "main", name)
-		if err != nil {
-			return err
-		}
-		err = rows(func(v ...driver.Value) error { return a.AppendRow(v...) })
-		return errors.Join(err, a.Close())
-	})
-	if err != nil {
-		return fmt.Errorf("lake: table %s: %w", name, err)
-	}
-	return nil
-}
-
 // snapshotBits is how far the number of a snapshot in a query stands before the kind.
 const snapshotBits = 52
 
@@ -88,209 +68,108 @@ func (l *Lake) files(snapshot, which string) (string, error) {
 	return quote(filepath.Join(dir, "*."+which+".parquet")), nil
 }
 
-// sources are the queries over the rows and over the kinds of a query's snapshots. Of
-// few accounts only the files are read that have anything of their tenants.
-func (l *Lake) sources(ctx context.Context, s *session, q usage.Query) (rows, kinds string, few bool, err error) {
+// sources are the queries over the rows and over the kinds of a query's snapshots: of
+// some tenants only the files are read that have anything of them.
+func (l *Lake) sources(ctx context.Context, s *session, q usage.Query, t turn) (rows, kinds string, err error) {
 	var allRows, allKinds []string
-	tenants, few := payers(q.Owners, q.Accounts)
-	files := func(id, which string, name func(int) string) (string, error) {
-		if few {
-			return l.partsOf(ctx, s, id, tenants, name)
+	for n, x := range t.from {
+		table, shift := tables[x.Snapshot.Feed], int64(n)<<snapshotBits
+		files := func(which string, name func(int) string) (string, error) {
+			if t.many {
+				return l.files(x.Snapshot.ID, which)
+			}
+			return l.partsOf(ctx, s, x.Snapshot.ID, t.tenants, name)
 		}
-		return l.files(id, which)
+		from, err := files("rows", rowsName)
+		if err != nil {
+			return "", "", err
+		}
+		if from == "" {
+			continue // it has nothing of them
+		}
+		only, onlyKinds := "", "true"
+		if !t.many {
+			only, onlyKinds = " WHERE "+among(table.columns[table.key[partTenant]].name, t.tenants), among("tenant", t.tenants)
+		}
+		priced, effective, tags := "PricingPreTaxTotal", "0::DECIMAL(38,18)", "NULL::VARCHAR"
+		if x.Snapshot.Feed == usage.Invoiced {
+			priced, effective = "0::DECIMAL(38,18)", "EffectiveUnitPrice"
+		} else if len(q.Tags) > 0 {
+			tags = "Tags"
+		}
+		allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s)%s",
+			shift, effective, tags, table.columns[table.quantity].name, table.columns[table.cost].name, priced, from, only))
+		if from, err = files("kinds", kindsName); err != nil {
+			return "", "", err
+		}
+		invoiced := x.Snapshot.Feed == usage.Invoiced
+		if invoiced { // usage has a meter's description; the rest no daily record has
+			onlyKinds += " AND coalesce(trim(meter_name), '') = ''"
+		}
+		allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind), %t AS invoiced FROM read_parquet(%s) WHERE %s", shift, invoiced, from, onlyKinds))
 	}
-	n := 0
-	for _, feed := range []usage.Feed{usage.Rated, usage.Invoiced} {
-		list := q.Rated
-		if feed == usage.Invoiced {
-			list = q.Invoiced
-		}
-		for _, id := range list {
-			x, err := l.label(id)
-			if err != nil {
-				return "", "", few, err
-			}
-			if x.Loaded.Rows == 0 {
-				continue
-			}
-			t, shift := tables[feed], int64(n)<<snapshotBits
-			n++
-			from, err := files(id, "rows", rowsName)
-			if err != nil {
-				return "", "", few, err
-			}
-			if from == "" {
-				continue // it has nothing of them
-			}
-			only, onlyKinds := "", "true"
-			if few {
-				only, onlyKinds = " WHERE "+among(t.columns[t.key[partTenant]].name, tenants), among("tenant", tenants)
-			}
-			priced, effective, tags := "PricingPreTaxTotal", "0::DECIMAL(38,18)", "NULL::VARCHAR"
-			if feed == usage.Invoiced {
-				priced, effective = "0::DECIMAL(38,18)", "EffectiveUnitPrice"
-			} else if len(q.Tags) > 0 {
-				tags = "Tags"
-			}
-			allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s)%s",
-				shift, effective, tags, t.columns[t.quantity].name, t.columns[t.cost].name, priced, from, only))
-			if from, err = files(id, "kinds", kindsName); err != nil {
-				return "", "", few, err
-			}
-			if feed == usage.Invoiced { // usage has a meter's description; the rest no daily record has
-				onlyKinds += " AND coalesce(trim(meter_name), '') = ''"
-			}
-			allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind), %t AS invoiced FROM read_parquet(%s) WHERE %s", shift, feed == usage.Invoiced, from, onlyKinds))
-		}
-	}
-	return strings.Join(allRows, " UNION ALL "), strings.Join(allKinds, " UNION ALL "), few, nil
+	return strings.Join(allRows, " UNION ALL "), strings.Join(allKinds, " UNION ALL "), nil
 }
 
-// Groups gives the groups of each account once, accounts in order; "" is suspense.
-// DuckDB adds up by day, kind, price and account; multiplication is left to us, where
-// it is exact. Only one account's groups are in memory.
+// Groups gives the groups of each account once; "" is suspense. DuckDB adds up by day,
+// kind and price; multiplication is left to us, where it is exact. Some accounts are
+// read while the groups of those before are made: no more of them is in memory.
 func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account string, groups []usage.Group) error) error {
 	s, done, err := l.session(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	rows, kinds, few, err := l.sources(ctx, s, q)
-	if err != nil || rows == "" {
-		return err
-	}
-	if few {
-		return l.few(ctx, s, q, rows, kinds, each)
-	}
-	accounts, err := s.owned(ctx, kinds, q)
+	turns, err := l.turns(ctx, s, q)
 	if err != nil {
 		return err
 	}
-	if err := s.run(ctx, `CREATE TEMP TABLE totals AS
-		SELECT p.account, r.kind, r.day, r.price, r.effective, r.tags, count(*) AS n, sum(r.quantity) AS quantity, sum(r.cost) AS cost, sum(r.priced) AS priced
-		FROM (`+rows+`) r JOIN ranges p ON p.kind = r.kind AND r.day BETWEEN p.first AND p.last GROUP BY ALL`); err != nil {
-		return err
-	}
-	return s.read(ctx, q, accounts, each)
-}
-
-// addedUp is the query for the totals of rows.
-func addedUp(rows string) string {
-	return "SELECT kind, day, price, effective, tags, count(*) AS n, sum(quantity) AS quantity, sum(cost) AS cost, sum(priced) AS priced FROM (" + rows + ") GROUP BY ALL"
-}
-
-// owned finds who pays for each kind on which days, and numbers the accounts in order.
-func (s *session) owned(ctx context.Context, kinds string, q usage.Query) ([]string, error) {
-	if err := s.run(ctx, `CREATE TEMP TABLE kinds AS `+kinds); err != nil {
-		return nil, err
-	}
-	if err := s.run(ctx, `CREATE TEMP TABLE spans (tenant VARCHAR, entitlement VARCHAR, first DATE, last DATE, account INTEGER)`); err != nil {
-		return nil, err
-	}
-	pairs, err := s.QueryContext(ctx, `SELECT DISTINCT coalesce(tenant, ''), coalesce(entitlement, '') FROM kinds`)
-	if err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
-	}
-	defer func() { _ = pairs.Close() }() // read to the end below
-	o := newOwners(q.Owners)
-	type piece struct {
-		tenant, entitlement string
-		span
-	}
-	var pieces []piece
-	numbers := map[string]int{}
-	for pairs.Next() {
-		var p piece
-		if err := pairs.Scan(&p.tenant, &p.entitlement); err != nil {
-			return nil, fmt.Errorf("lake: %w", err)
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	ready, failed := make(chan map[string]*folding), make(chan error, 1)
+	go func() {
+		defer close(ready)
+		for _, t := range turns {
+			found, err := l.totals(reading, s, q, t)
+			if err != nil {
+				failed <- err
+				return
+			}
+			select {
+			case ready <- found:
+			case <-reading.Done():
+				failed <- context.Cause(reading)
+				return
+			}
 		}
-		for _, p.span = range o.spans(p.tenant, p.entitlement) {
-			if len(q.Accounts) == 0 || slices.Contains(q.Accounts, p.account) {
-				pieces = append(pieces, p)
-				numbers[p.account] = 0
+		failed <- nil
+	}()
+	for found := range ready {
+		if err == nil {
+			if err = give(found, each); err != nil {
+				stop()
 			}
 		}
 	}
-	if err := pairs.Err(); err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
-	}
-	accounts := slices.Sorted(maps.Keys(numbers))
-	for i, a := range accounts {
-		numbers[a] = i
-	}
-	err = s.load("spans", func(add func(...driver.Value) error) error {
-		for _, p := range pieces {
-			from, to := cmp.Or(p.from, firstDay), cmp.Or(p.to, lastDay)
-			if err := add(p.tenant, p.entitlement, from.Time(), to.Time(), int32(numbers[p.account])); err != nil { // #nosec G115 -- an index
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return accounts, s.run(ctx, `CREATE TEMP TABLE ranges AS SELECT k.kind, s.first, s.last, s.account FROM kinds k
-		JOIN spans s ON s.tenant = coalesce(k.tenant, '') AND s.entitlement = coalesce(k.entitlement, '')`)
+	return cmp.Or(err, <-failed) // the session is ours again
 }
 
-// read goes through two streams in the order of accounts: the kinds that an account
-// has, and its totals.
-func (s *session) read(ctx context.Context, q usage.Query, accounts []string, each func(string, []usage.Group) error) error {
-	// A second connection would not see temporary tables; so the streams are read in turn.
-	columns := kindColumns()
-	stops, err := s.stops(ctx)
-	if err != nil {
-		return err
-	}
-	from := 0
-	for _, to := range stops {
-		known, err := s.kinds(ctx, fmt.Sprintf("SELECT k.kind, k.invoiced, %s FROM kinds k WHERE k.kind IN (SELECT kind FROM ranges WHERE account >= %d AND account < %d)", columns, from, to))
+// give makes the groups of accounts, in their order.
+func give(found map[string]*folding, each func(string, []usage.Group) error) error {
+	for _, account := range slices.Sorted(maps.Keys(found)) {
+		groups, err := found[account].groups()
 		if err != nil {
 			return err
 		}
-		if err := s.totals(ctx, q, known, from, to, func(account int, groups []usage.Group) error {
-			return each(accounts[account], groups)
-		}); err != nil {
+		if err := each(account, groups); err != nil {
 			return err
 		}
-		from = to
 	}
 	return nil
 }
 
 // groupsAtOnce is how many groups are made of sums by one goroutine.
 const groupsAtOnce = 256
-
-// inMemory is about how many totals are read at once.
-const inMemory = 100_000
-
-// stops cuts the accounts into spans that have about as many totals as are read at
-// once: each span ends before the account that its stop names.
-func (s *session) stops(ctx context.Context) (stops []int, err error) {
-	rows, err := s.QueryContext(ctx, `SELECT account, count(*) FROM totals GROUP BY account ORDER BY account`)
-	if err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // read to the end below
-	var account, n, sum int
-	for rows.Next() {
-		if err := rows.Scan(&account, &n); err != nil {
-			return nil, fmt.Errorf("lake: %w", err)
-		}
-		if sum > 0 && sum+n > inMemory {
-			stops, sum = append(stops, account), 0
-		}
-		sum += n
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
-	}
-	if sum > 0 {
-		stops = append(stops, account+1)
-	}
-	return stops, nil
-}
 
 // kind is what all rows of a kind have in common.
 type kind struct {
@@ -512,38 +391,51 @@ func (f *folding) groups() ([]usage.Group, error) {
 	return usage.Sorted(groups), nil
 }
 
-// totalColumns are a total's, as totalOf reads them after the account.
-const totalColumns = "kind, (day - DATE '1970-01-01')::INTEGER, price, effective, coalesce(tags, ''), n, quantity, cost, priced"
+// totalColumns are a total's, as totalOf reads them. What is 0 more often than not, or
+// the same as another one, is left out: a number costs more than all else of a row.
+const totalColumns = "kind, (day - DATE '1970-01-01')::INTEGER, price, nullif(effective, 0), coalesce(tags, ''), n, quantity, cost, nullif(priced, cost)"
 
-func (s *session) totals(ctx context.Context, q usage.Query, known kinds, from, to int, each func(int, []usage.Group) error) error {
-	f, now := newFolding(q.Tags, known), 0
-	flush := func() error {
-		if len(f.all) == 0 {
-			return nil
-		}
-		groups, err := f.groups()
-		if err != nil {
-			return err
-		}
-		return each(now, groups)
+// totals adds up what the accounts of a turn have. It needs no table of its own.
+func (l *Lake) totals(ctx context.Context, s *session, q usage.Query, t turn) (map[string]*folding, error) {
+	rows, kinds, err := l.sources(ctx, s, q, t)
+	if err != nil || rows == "" {
+		return nil, err
 	}
-	err := s.each(ctx, fmt.Sprintf("SELECT account, %s FROM totals WHERE account >= %d AND account < %d ORDER BY account", totalColumns, from, to), func(v []driver.Value) error {
+	known, err := s.kinds(ctx, "SELECT k.kind, k.invoiced, "+kindColumns()+" FROM ("+kinds+") k")
+	if err != nil {
+		return nil, err
+	}
+	found, payers := map[string]*folding{}, map[[2]string][]payer{}
+	query := "SELECT " + totalColumns + " FROM (SELECT kind, day, price, effective, tags, count(*) AS n, sum(quantity) AS quantity, sum(cost) AS cost, sum(priced) AS priced FROM (" + rows + ") GROUP BY ALL)"
+	err = s.each(ctx, query, func(v []driver.Value) error {
 		r, err := totalOf(v)
 		if err != nil {
 			return err
 		}
-		if account := int(r.account); account != now {
-			if err := flush(); err != nil {
-				return err
-			}
-			now = account
+		k := known.of[r.kind]
+		if k == nil {
+			return nil // of the reconciliation: the daily records say more of it
 		}
-		return f.add(&r)
+		at := [2]string{k.key.Tenant, k.key.Entitlement}
+		who, ok := payers[at]
+		if !ok {
+			who = t.payers(at)
+			payers[at] = who
+		}
+		for _, p := range who {
+			if r.day < p.first || r.day > p.last {
+				continue
+			}
+			f := found[p.account]
+			if f == nil {
+				f = newFolding(q.Tags, known)
+				found[p.account] = f
+			}
+			return f.add(&r)
+		}
+		return nil // another's
 	})
-	if err != nil {
-		return err
-	}
-	return flush()
+	return found, err
 }
 
 // each reads rows without database/sql in between, which takes longer than DuckDB.
@@ -579,7 +471,6 @@ func (s *session) each(ctx context.Context, query string, use func([]driver.Valu
 
 // total is a row of the totals.
 type total struct {
-	account                                  int32
 	kind                                     int64
 	day                                      int32
 	price, effective, quantity, cost, priced fixed
@@ -589,17 +480,22 @@ type total struct {
 
 func totalOf(v []driver.Value) (total, error) {
 	var r total
-	var ok [10]bool
-	r.account, ok[0] = v[0].(int32)
-	r.kind, ok[1] = v[1].(int64)
-	r.day, ok[2] = v[2].(int32)
-	r.price, ok[3] = fixedFrom(v[3])
-	r.effective, ok[4] = fixedFrom(v[4])
-	r.tags, ok[5] = v[5].(string)
-	r.rows, ok[6] = v[6].(int64)
-	r.quantity, ok[7] = fixedFrom(v[7])
-	r.cost, ok[8] = fixedFrom(v[8])
-	r.priced, ok[9] = fixedFrom(v[9])
+	var ok [9]bool
+	r.kind, ok[0] = v[0].(int64)
+	r.day, ok[1] = v[1].(int32)
+	r.price, ok[2] = fixedFrom(v[2])
+	if ok[3] = v[3] == nil; !ok[3] {
+		r.effective, ok[3] = fixedFrom(v[3])
+	}
+	r.tags, ok[4] = v[4].(string)
+	r.rows, ok[5] = v[5].(int64)
+	r.quantity, ok[6] = fixedFrom(v[6])
+	r.cost, ok[7] = fixedFrom(v[7])
+	if ok[8] = v[8] == nil; ok[8] {
+		r.priced = r.cost
+	} else {
+		r.priced, ok[8] = fixedFrom(v[8])
+	}
 	for i, ok := range ok {
 		if !ok {
 			return r, fmt.Errorf("lake: column %d of the totals is a %T", i, v[i])

@@ -34,6 +34,7 @@ import (
 type Options struct {
 	Workers int   // files decoded at once, and DuckDB's threads; default: one per processor
 	Memory  int64 // bytes that DuckDB may use before it writes to disk; default 512 MiB
+	Turn    int64 // records of accounts that are added up together; default 150 000
 }
 
 // Lake is the records in a folder.
@@ -41,6 +42,7 @@ type Lake struct {
 	dir     string
 	work    string // DuckDB's own, for what does not fit into memory
 	workers int
+	turn    float64
 	db      *sql.DB
 
 	mu      sync.Mutex
@@ -50,6 +52,7 @@ type Lake struct {
 // Open opens the lake in a folder, which is made if it is not there.
 func Open(dir string, o Options) (*Lake, error) {
 	o.Workers, o.Memory = cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0)), cmp.Or(max(o.Memory, 0), 512<<20)
+	o.Turn = cmp.Or(max(o.Turn, 0), 150_000)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("lake: %w", err)
 	}
@@ -58,7 +61,7 @@ func Open(dir string, o Options) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lake: %w", err)
 	}
-	l := &Lake{dir: dir, work: work, workers: o.Workers, shelves: map[string]*shelf{}, db: sql.OpenDB(&engine{settings: []string{
+	l := &Lake{dir: dir, work: work, workers: o.Workers, turn: float64(o.Turn), shelves: map[string]*shelf{}, db: sql.OpenDB(&engine{settings: []string{
 		fmt.Sprintf("SET memory_limit='%dB'", o.Memory), fmt.Sprintf("SET threads=%d", o.Workers), "SET temp_directory=" + quote(work),
 		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false", "SET preserve_insertion_order=false", "SET TimeZone='UTC'",
 	}})}

@@ -29,7 +29,8 @@ type shelf struct {
 // shelved is what a snapshot has of a tenant.
 type shelved struct {
 	entitlements []string
-	parts        []int
+	parts        []int // files, the first one first
+	kinds        int   // of its rows
 }
 
 // mostShelves bounds the memory; a month has two or three snapshots.
@@ -94,7 +95,7 @@ func (l *Lake) tenants(ctx context.Context, s *session, snapshot string) (map[st
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.QueryContext(ctx, `SELECT DISTINCT coalesce(tenant, ''), coalesce(entitlement, ''), (kind >> 32)::INTEGER FROM read_parquet(`+kinds+`) ORDER BY ALL`)
+	rows, err := s.QueryContext(ctx, `SELECT coalesce(tenant, '') AS tenant, coalesce(entitlement, '') AS entitlement, (kind >> 32)::INTEGER AS part, count(*) FROM read_parquet(`+kinds+`) GROUP BY ALL ORDER BY tenant, entitlement, part`)
 	if err != nil {
 		return nil, fmt.Errorf("lake: %w", err)
 	}
@@ -102,8 +103,8 @@ func (l *Lake) tenants(ctx context.Context, s *session, snapshot string) (map[st
 	found := map[string]*shelved{}
 	for rows.Next() {
 		var tenant, entitlement string
-		var part int
-		if err := rows.Scan(&tenant, &entitlement, &part); err != nil {
+		var part, kinds int
+		if err := rows.Scan(&tenant, &entitlement, &part, &kinds); err != nil {
 			return nil, fmt.Errorf("lake: %w", err)
 		}
 		t := found[tenant]
@@ -114,9 +115,10 @@ func (l *Lake) tenants(ctx context.Context, s *session, snapshot string) (map[st
 		if n := len(t.entitlements); n == 0 || t.entitlements[n-1] != entitlement {
 			t.entitlements = append(t.entitlements, unique.Make(entitlement).Value())
 		}
-		if !slices.Contains(t.parts, part) {
-			t.parts = append(t.parts, part)
+		if i, ok := slices.BinarySearch(t.parts, part); !ok {
+			t.parts = slices.Insert(t.parts, i, part)
 		}
+		t.kinds += kinds
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("lake: %w", err)
