@@ -63,7 +63,7 @@ func Open(dir string, o Options) (*Lake, error) {
 	}
 	l := &Lake{dir: dir, work: work, workers: o.Workers, turn: float64(o.Turn), shelves: map[string]*shelf{}, db: sql.OpenDB(&engine{settings: []string{
 		fmt.Sprintf("SET memory_limit='%dB'", o.Memory), fmt.Sprintf("SET threads=%d", o.Workers), "SET temp_directory=" + quote(work),
-		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false", "SET preserve_insertion_order=false", "SET TimeZone='UTC'",
+		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false", "SET preserve_insertion_order=false", "SET parquet_metadata_cache=true", "SET TimeZone='UTC'",
 	}})}
 	l.db.SetMaxIdleConns(idleSessions)
 	return l, nil

@@ -260,6 +260,13 @@ func (w *partWriter) close() error {
 	return all
 }
 
+// How many rows and kinds stand together: whoever looks for one tenant reads few of such
+// groups, since each says which tenants are in it.
+const (
+	rowsTogether  = 12_288
+	kindsTogether = 4_096
+)
+
 // segment writes the rows decoded so far, by tenant, subscription, day and line, so
 // that one account's records are next to each other.
 func (w *partWriter) segment(file string, d *decoder) error {
@@ -325,10 +332,11 @@ func (w *partWriter) segment(file string, d *decoder) error {
 		}
 		columns = append(columns, c)
 	}
-	if err := w.rows.group(order, columns); err != nil {
-		return err
+	for some := range slices.Chunk(order, rowsTogether) {
+		if err := w.rows.group(some, columns); err != nil {
+			return err
+		}
 	}
-	// The kinds, in the order in which they came.
 	each := make([]uint32, len(kinds))
 	for i := range each {
 		each[i] = uint32(i) // #nosec G115 -- an index
@@ -345,8 +353,14 @@ func (w *partWriter) segment(file string, d *decoder) error {
 		}
 		columns = append(columns, values{n: len(x.entries), rows: of, null: func(v int) bool { return x.entries[v].null }, get: func(v int) []byte { return x.val(uint32(v)) }}) // #nosec G115 -- an index
 	}
-	if err := w.kinds.group(each, columns); err != nil {
-		return err
+	order = slices.Clone(each) // the kinds, by tenant too
+	slices.SortStableFunc(order, func(a, b uint32) int {
+		return cmp.Compare(tenants[kinds[a][partTenant]], tenants[kinds[b][partTenant]])
+	})
+	for some := range slices.Chunk(order, kindsTogether) {
+		if err := w.kinds.group(some, columns); err != nil {
+			return err
+		}
 	}
 	w.known += int64(len(kinds))
 	return nil

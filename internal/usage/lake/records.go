@@ -67,6 +67,7 @@ func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record
 	}
 	defer done()
 	var places []Place
+	near := make([]string, len(q.Snapshots)) // what the records of each have in common
 	for i, id := range q.Snapshots {
 		x, err := l.label(id)
 		if err != nil {
@@ -75,8 +76,8 @@ func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record
 		if x.Loaded.Rows == 0 {
 			continue
 		}
-		found, err := l.find(ctx, s, q, i, x, after, limit+1)
-		if err != nil {
+		var found []Place
+		if found, near[i], err = l.find(ctx, s, q, i, x, after, limit+1); err != nil {
 			return nil, "", err
 		}
 		places = append(places, found...)
@@ -91,15 +92,16 @@ func (l *Lake) Records(ctx context.Context, q usage.RecordQuery) ([]usage.Record
 	}
 	out := make([]usage.Record, len(places))
 	for i, id := range q.Snapshots {
-		if err := l.fetch(ctx, s, q, id, i, places, out); err != nil {
+		if err := l.fetch(ctx, s, q, id, i, near[i], places, out); err != nil {
 			return nil, "", err
 		}
 	}
 	return out, next, nil
 }
 
-// find looks at few columns only: the first places of a snapshot that fit.
-func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int, x label, after Place, limit int) ([]Place, error) {
+// find looks at few columns only: the first places of a snapshot that fit, and whose
+// records these are, as a condition.
+func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int, x label, after Place, limit int) (places []Place, near string, err error) {
 	t := tables[x.Snapshot.Feed]
 	column := func(part int) string {
 		if t.key[part] < 0 {
@@ -115,18 +117,18 @@ func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int,
 	}
 	if q.Day != "" {
 		if err := q.Day.Check(); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		where = append(where, "day = DATE "+quote(string(q.Day)))
 	}
 	if q.Month != "" {
 		if err := q.Month.Check(); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		where = append(where, fmt.Sprintf("day BETWEEN DATE %s AND DATE %s", quote(string(q.Month.First())), quote(string(q.Month.Last()))))
 	}
 	if q.Entitlement != "" && t.key[partEntitlement] < 0 {
-		return nil, nil
+		return nil, "", nil
 	}
 	if q.Entitlement != "" {
 		is(t.columns[t.key[partEntitlement]].name, q.Entitlement)
@@ -139,36 +141,36 @@ func (l *Lake) find(ctx context.Context, s *session, q usage.RecordQuery, n int,
 	}
 	files, err := l.files(x.Snapshot.ID, "rows")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(q.Owners) > 0 || q.Account != "" {
 		owned, tenants, err := l.owned(ctx, s, q, x.Snapshot.ID, column)
 		if err != nil || owned == "" {
-			return nil, err
+			return nil, "", err
 		}
 		where = append(where, owned)
 		if len(tenants) <= fewTenants {
+			near = " AND " + among(t.columns[t.key[partTenant]].name, tenants)
 			if files, err = l.partsOf(ctx, s, x.Snapshot.ID, tenants, rowsName); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 		}
 	}
 	rows, err := s.QueryContext(ctx, fmt.Sprintf(`SELECT day, (kind >> 32)::INTEGER AS part, line FROM read_parquet(%s) WHERE %s ORDER BY day, part, line LIMIT %d`, files, strings.Join(where, " AND "), limit))
 	if err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
+		return nil, "", fmt.Errorf("lake: %w", err)
 	}
 	defer func() { _ = rows.Close() }() // read to the end below
-	var out []Place
 	for rows.Next() {
 		p := Place{Snapshot: n}
 		var d sql.NullTime
 		if err := rows.Scan(&d, &p.Part, &p.Line); err != nil {
-			return nil, fmt.Errorf("lake: %w", err)
+			return nil, "", fmt.Errorf("lake: %w", err)
 		}
 		p.Day = usage.DayOf(d.Time)
-		out = append(out, p)
+		places = append(places, p)
 	}
-	return out, rows.Err()
+	return places, near, rows.Err()
 }
 
 // owned is the condition that an account pays for a record, and whose tenants' records
@@ -225,8 +227,9 @@ func during(q usage.RecordQuery, p span) bool {
 }
 
 // fetch reads the wanted columns of the places that are in a snapshot. Each column is
-// unpacked as a whole, so that few of them come in a fraction of the time.
-func (l *Lake) fetch(ctx context.Context, s *session, q usage.RecordQuery, id string, n int, places []Place, out []usage.Record) error {
+// unpacked as a whole, so that few of them come in a fraction of the time; where they are
+// near each other, little of it.
+func (l *Lake) fetch(ctx context.Context, s *session, q usage.RecordQuery, id string, n int, near string, places []Place, out []usage.Record) error {
 	dir, err := l.folder(id)
 	if err != nil {
 		return err
@@ -253,7 +256,7 @@ func (l *Lake) fetch(ctx context.Context, s *session, q usage.RecordQuery, id st
 		}
 	}
 	for part, list := range lines {
-		query := fmt.Sprintf("SELECT %s FROM read_parquet(%s) WHERE line IN (%s)", columns, quote(filepath.Join(dir, rowsName(part))), strings.Join(list, ", "))
+		query := fmt.Sprintf("SELECT %s FROM read_parquet(%s) WHERE line IN (%s)%s", columns, quote(filepath.Join(dir, rowsName(part))), strings.Join(list, ", "), near)
 		if err := s.records(ctx, id, query, func(r usage.Record) { out[at[[2]int64{int64(part), r.Line}]] = r }); err != nil {
 			return fmt.Errorf("lake: %w", err)
 		}
