@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -76,6 +77,8 @@ func (s *Server) billingSettingsPage(v *visit, errs ui.Errors, sent bool) (ui.Se
 	p.Groups = []ui.FormGroup{{Title: "How accounts are billed", Text: "What an account decided for itself comes before it.", Fields: []ui.Field{
 		f.one("pattern", "A month is billed", set.Pattern.String(), func(x *ui.Field) { x.Type, x.Options, x.Span = "select", patterns, "" }),
 		f.one("pay_days", "Days to pay", strconv.Itoa(set.PayDays), number),
+		f.one("shared", "Shared reservations", sharedText(set.Shared), optional, lines(2), func(x *ui.Field) { x.Mono, x.Spellfree, x.Span = true, true, "2" },
+			hint("order | account that pays for it | price of a unit, one a line: who uses it besides is charged that, and the payer is credited.")),
 	}, Checks: []ui.CheckField{
 		f.check("mail", "Documents are told by mail", "To an account's administrators and its billing contact.", set.Mail),
 		f.check("spread", "An organization's credits come off its other accounts", "By adjustment lines that sum to zero.", set.Spread),
@@ -214,6 +217,40 @@ func taxRules(field, s string) (rules []invoice.TaxRule, wrong []fault.Refusal) 
 	return rules, wrong
 }
 
+// sharedText writes shared reservations, one a line.
+func sharedText(list []billing.SharedReservation) string {
+	all := make([]string, len(list))
+	for i, r := range list {
+		all[i] = r.Order + " | " + r.Buyer + " | " + r.Price.Text() + " " + string(r.Price.Currency())
+	}
+	return strings.Join(all, "\n")
+}
+
+// sharedOf reads them.
+func sharedOf(s string) (list []billing.SharedReservation, wrong []fault.Refusal) {
+	for i, line := range strings.Split(s, "\n") {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		parts := strings.Split(line, "|")
+		for j := range parts {
+			parts[j] = strings.TrimSpace(parts[j])
+		}
+		var price money.Amount
+		err := errors.New("it has three parts")
+		if len(parts) == 3 {
+			amount, currency, _ := strings.Cut(parts[2], " ")
+			price, err = money.Parse(amount, money.Currency(strings.ToUpper(strings.TrimSpace(currency))))
+		}
+		if err != nil {
+			wrong = append(wrong, fault.Refusal{Field: "shared", Reason: fmt.Sprintf("Line %d is no shared reservation.", i+1), Remedy: "Write it like 3f5a… | CTSO | 0.042 USD."})
+			continue
+		}
+		list = append(list, billing.SharedReservation{Order: parts[0], Buyer: strings.ToUpper(parts[1]), Price: price})
+	}
+	return list, wrong
+}
+
 // saveBillingSettings: POST /staff/billing/settings.
 func (s *Server) saveBillingSettings(v *visit) error {
 	return s.answer(v, s.setBillingSettings(v), "/staff/billing/settings", func(errs ui.Errors) (ui.SettingsPage, error) {
@@ -242,6 +279,9 @@ func (s *Server) setBillingSettings(v *visit) error {
 	n := &numbers{v: v}
 	n.one("pay_days", "The number of days", &set.PayDays)
 	set.Pattern, set.Mail, set.Spread = patternOf(v.form("pattern")), v.form("mail") == "yes", v.form("spread") == "yes"
+	var wrong []fault.Refusal
+	set.Shared, wrong = sharedOf(strings.ReplaceAll(v.form("shared"), "\r\n", "\n"))
+	n.wrong = append(n.wrong, wrong...)
 	count := 0
 	n.one("sellers", "The number of sellers", &count)
 	set.Sellers = nil
@@ -259,7 +299,6 @@ func (s *Server) setBillingSettings(v *visit) error {
 				e.Party.Address = append(e.Party.Address, l)
 			}
 		}
-		var wrong []fault.Refusal
 		e.Tax, wrong = taxRules(sellerField(i, "tax"), at("tax"))
 		n.wrong = append(n.wrong, wrong...)
 		set.Sellers = append(set.Sellers, e)

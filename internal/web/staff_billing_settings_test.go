@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -20,11 +21,11 @@ func TestBillingIsDecidedByAForm(t *testing.T) {
 	for k, x := range form {
 		wrong[k] = x
 	}
-	for field, x := range map[string]string{"pay_days": "soon", "seller-0-tax": "us | US"} {
+	for field, x := range map[string]string{"pay_days": "soon", "seller-0-tax": "us | US", "shared": "ri-1 | CTSO | free"} {
 		wrong.Set(field, x)
 	}
-	a := s.post("/staff/billing/settings", wrong).is(422).says("The number of days is no number.", "Line 1: a rule has at least four parts.")
-	for _, field := range []string{"pay_days", "seller-0-tax"} {
+	a := s.post("/staff/billing/settings", wrong).is(422).says("The number of days is no number.", "Line 1: a rule has at least four parts.", "Line 1 is no shared reservation.")
+	for _, field := range []string{"pay_days", "seller-0-tax", "shared"} {
 		if !strings.Contains(a.body, `id="`+field+`-error"`) {
 			t.Errorf("%s is not refused at its field", field)
 		}
@@ -34,15 +35,16 @@ func TestBillingIsDecidedByAForm(t *testing.T) {
 	s.post("/staff/billing/settings", wrong).is(422).says("is no percentage")
 	wrong.Set("seller-0-tax", "us | US | -5 | Below zero")
 	wrong.Set("seller-0-country", "USA")
-	a = s.post("/staff/billing/settings", wrong).is(422).says("500 days to pay are not possible", "lacks its country", "A tax rule of main")
-	for _, field := range []string{"pay_days", "seller-0-tax", "seller-0-country"} {
+	wrong.Set("shared", "ri-1 | CTSO | 0 USD")
+	a = s.post("/staff/billing/settings", wrong).is(422).says("500 days to pay are not possible", "lacks its country", "A tax rule of main", "Reservation ri-1 has no price of a unit.")
+	for _, field := range []string{"pay_days", "seller-0-tax", "seller-0-country", "shared"} {
 		if !strings.Contains(a.body, `id="`+field+`-error"`) {
 			t.Errorf("%s is not refused at its field", field)
 		}
 	}
 
 	tax := "us | US | 0 | Sales tax 0 %\nus-wa | US-WA | 6.5 | Sales tax WA 6.5 % | class=saas | from=2026-01-01 | note=RCW 82.08\neu | EU | 0 | Reverse charge | number=with | reverse"
-	for field, x := range map[string]string{"pattern": "arrears 1", "pay_days": "14", "seller-0-prefix": "CL-", "seller-0-address": "100 Partner Plaza\r\nMonroe, LA 71203", "seller-0-country": "us", "seller-0-tax": tax, "mail": "yes"} {
+	for field, x := range map[string]string{"pattern": "arrears 1", "pay_days": "14", "seller-0-prefix": "CL-", "seller-0-address": "100 Partner Plaza\r\nMonroe, LA 71203", "seller-0-country": "us", "seller-0-tax": tax, "mail": "yes", "shared": "ri-1 | ctso | 0.042 usd\r\n"} {
 		form.Set(field, x)
 	}
 	s.post("/staff/billing/settings", form).redirects("/staff/billing/settings")
@@ -54,6 +56,9 @@ func TestBillingIsDecidedByAForm(t *testing.T) {
 	}
 	if r := e.Tax[1]; r.Region != "WA" || !r.Percent.Equal(decimal.RequireFromString("6.5")) || r.Class != "saas" || r.From != "2026-01-01" || r.Note != "RCW 82.08" || !e.Tax[2].Reverse || e.Tax[2].Number != "with" {
 		t.Errorf("%+v", e.Tax)
+	}
+	if len(set.Shared) != 1 || fmt.Sprint(set.Shared[0]) != "{ri-1 CTSO 0.042 USD}" {
+		t.Errorf("%+v", set.Shared)
 	}
 	s.post("/staff/billing/settings", form).is(409).says("Somebody else changed these settings")
 

@@ -67,6 +67,10 @@ var proofs = []proof{
 		limits: []limit{{"issued", atLeast, 10_000}, {"seconds", atMost, 300}, {"unclassified", is, "0"}},
 	},
 	{
+		title: "Pages over thirteen months of ten million records", args: []string{"bench", "pages", "--json"},
+		limits: []limit{{"p95_ms", atMost, 200}, {"months", is, "13"}, {"records", atLeast, 130_000_000}},
+	},
+	{
 		title: "Recovery", args: []string{"bench", "recovery", "--json"},
 		limits: []limit{{"restart_resume_seconds", atMost, 1}, {"takeover_seconds", atMost, 15}},
 	},
