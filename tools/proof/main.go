@@ -47,7 +47,7 @@ var proofs = []proof{
 		limits: []limit{{"ready", atLeast, 5}, {"overhead_percent", atMost, 5}, {"overhead_seconds_p50", atMost, 2}, {"wasted_percent", atMost, 1}},
 	},
 	{
-		title: "1 000 onboardings at once under hard limits", args: []string{"bench", "onboarding", "-n", "1000", "--factor", "2.5", "--throttle", "hard", "--json"},
+		title: "1 000 onboardings at once under hard limits", args: []string{"bench", "onboarding", "-n", "1000", "--factor", "2.5", "--throttle", "hard", "--timeout", "1h", "--json"},
 		limits: []limit{{"ready", atLeast, 1000}, {"wasted_percent", atMost, 1}},
 	},
 	{
