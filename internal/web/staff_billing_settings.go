@@ -77,8 +77,6 @@ func (s *Server) billingSettingsPage(v *visit, errs ui.Errors, sent bool) (ui.Se
 	p.Groups = []ui.FormGroup{{Title: "How accounts are billed", Text: "What an account decided for itself comes before it.", Fields: []ui.Field{
 		f.one("pattern", "A month is billed", set.Pattern.String(), func(x *ui.Field) { x.Type, x.Options, x.Span = "select", patterns, "" }),
 		f.one("pay_days", "Days to pay", strconv.Itoa(set.PayDays), number),
-		f.one("shared", "Shared reservations", sharedText(set.Shared), optional, lines(2), func(x *ui.Field) { x.Mono, x.Spellfree, x.Span = true, true, "2" },
-			hint("order | account that pays for it | price of a unit, one a line: who uses it besides is charged that, and the payer is credited.")),
 	}, Checks: []ui.CheckField{
 		f.check("mail", "Documents are told by mail", "To an account's administrators and its billing contact.", set.Mail),
 		f.check("spread", "An organization's credits come off its other accounts", "By adjustment lines that sum to zero.", set.Spread),
@@ -97,7 +95,8 @@ func (s *Server) billingSettingsPage(v *visit, errs ui.Errors, sent bool) (ui.Se
 		}
 		p.Groups = append(p.Groups, sellerGroup(f, i, e))
 	}
-	p.Groups[0].Fields = append(p.Groups[0].Fields, ui.Field{ID: "sellers", Label: "Companies that sell", Value: strconv.Itoa(n), ReadOnly: true, Span: "2", Hint: "Each has a series of numbers of its own."})
+	p.Groups[0].Fields = append(p.Groups[0].Fields, ui.Field{ID: "sellers", Label: "Companies that sell", Value: strconv.Itoa(n), ReadOnly: true, Span: "2", Hint: "Each has a series of numbers of its own."},
+		f.one("shared", "Shared reservations", sharedText(set.Shared), optional, lines(2), hint("order | account that pays for it | price of a unit, one a line"), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }))
 	p.Panel = []ui.Section{
 		{Title: "Sellers", Paragraphs: []string{"The first one sells, unless an account names another. Empty its id and its name to take one away; documents that it issued stay."}, Link: ui.Link{Label: "Add a seller", Href: "/staff/billing/settings?seller=new"}},
 		{Title: "Taxes", Paragraphs: []string{
@@ -106,6 +105,7 @@ func (s *Server) billingSettingsPage(v *visit, errs ui.Errors, sent bool) (ui.Se
 			"A sale that no rule is for is not billed, never untaxed. Between member states of the EU the standard rules hold beside these.",
 		}},
 	}
+	p.Panel = append(p.Panel, ui.Section{Title: "Shared reservations", Paragraphs: []string{"Microsoft sends what others use of a reservation without a price. Who uses it is charged the price of a unit, and the account that pays for it is credited."}})
 	if v.may(account.ActBillingChange, "") == "" {
 		p.Panel = append(p.Panel, ui.Section{Title: "Accounting", Paragraphs: []string{"Documents and ledger entries can be told to the partner's accounting as they come."}, Link: ui.Link{Label: "Accounting", Href: "/staff/billing/accounting"}})
 	}
