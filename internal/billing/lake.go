@@ -17,8 +17,9 @@ type Lake interface {
 	// suspense.
 	Groups(ctx context.Context, q usage.Query, each func(account string, groups []usage.Group) error) error
 
-	// Lines gives the lines of a reconciliation with what the daily usage says of each;
-	// then, as lines without a subtotal, daily usage that no line has.
+	// Lines gives the lines of a reconciliation with what the daily usage says of each, and,
+	// as lines without a subtotal, daily usage that no line has. A customer's are in the
+	// order of the file.
 	Lines(ctx context.Context, invoiced, rated string, each func(usage.Line) error) error
 
 	// Records gives single records, and where the next page begins.

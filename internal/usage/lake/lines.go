@@ -17,12 +17,14 @@ func creditSQL(column string) string {
 	return fmt.Sprintf(`CASE WHEN lower(%[1]s) LIKE '%%partner earned credit%%' THEN 'earned' WHEN lower(%[1]s) LIKE '%%azure credit%%' THEN 'azure' ELSE '' END`, column)
 }
 
-// Lines gives the lines of a reconciliation with what the daily usage says of each, in
-// the order of the file; then, as lines without a subtotal, daily usage that no line has.
+// Lines gives the lines of a reconciliation with what the daily usage says of each, and,
+// as lines without a subtotal, daily usage that no line has: some customers after the
+// others, of these first the lines in the order of the file.
 //
 // A line of usage is a plan's meter at a price over one month. It names its meter by
 // product, SKU and description only; the description decides where two lines have the
-// same product and SKU. A price means a credit and a charge type too.
+// same product and SKU. A price means a credit and a charge type too. A plan is one
+// customer's.
 func (l *Lake) Lines(ctx context.Context, invoiced, rated string, each func(usage.Line) error) error {
 	x, err := l.label(invoiced)
 	if err != nil {
@@ -40,35 +42,58 @@ func (l *Lake) Lines(ctx context.Context, invoiced, rated string, each func(usag
 		return err
 	}
 	defer done()
-	lines, daily := noLines, noDaily
-	if x.Loaded.Rows > 0 {
-		files, err := l.files(invoiced, "rows")
+	q := usage.Query{Rated: []string{rated}, Invoiced: []string{invoiced}, AnyOrder: true}
+	for _, id := range []string{rated, invoiced} {
+		known, err := l.tenants(ctx, s, id)
 		if err != nil {
 			return err
 		}
-		lines = `SELECT file, line, day, ` + worded("SubscriptionId AS plan, ProductId AS product, SkuId AS sku, MeterDescription AS description, ChargeType AS charge_type, CustomerId AS tenant, ProductName AS category, SkuName AS subcategory, PublisherName AS publisher, UnitType AS unit, ReservationOrderId AS reservation, InvoiceNumber AS invoice, Currency AS currency, PricingCurrency AS pricing, PriceAdjustmentDescription AS adjustment") +
-			`, UnitPrice AS price, EffectiveUnitPrice AS effective, BillableQuantity AS quantity, PCToBCExchangeRate AS rate, Subtotal AS subtotal, TaxTotal AS tax, TotalForCustomer AS total FROM read_parquet(` + files + `)`
+		for tenant := range known {
+			q.Owners = append(q.Owners, usage.Owner{Tenant: tenant, Account: tenant})
+		}
 	}
-	if y.Loaded.Rows > 0 {
-		files, err := l.files(rated, "rows")
-		if err != nil {
+	turns, err := l.turns(ctx, s, q)
+	if err != nil {
+		return err
+	}
+	for _, t := range turns {
+		if err := l.lines(ctx, s, invoiced, rated, t.tenants, each); err != nil {
 			return err
 		}
-		kinds, err := l.files(rated, "kinds")
+	}
+	return nil
+}
+
+// lines are those of some tenants.
+func (l *Lake) lines(ctx context.Context, s *session, invoiced, rated string, tenants []string, each func(usage.Line) error) error {
+	lines, daily := noLines, noDaily
+	files, err := l.partsOf(ctx, s, invoiced, tenants, rowsName)
+	if err != nil {
+		return err
+	}
+	if files != "" {
+		lines = `SELECT file, line, day, ` + worded("SubscriptionId AS plan, ProductId AS product, SkuId AS sku, MeterDescription AS description, ChargeType AS charge_type, CustomerId AS tenant, ProductName AS category, SkuName AS subcategory, PublisherName AS publisher, UnitType AS unit, ReservationOrderId AS reservation, InvoiceNumber AS invoice, Currency AS currency, PricingCurrency AS pricing, PriceAdjustmentDescription AS adjustment") +
+			`, UnitPrice AS price, EffectiveUnitPrice AS effective, BillableQuantity AS quantity, PCToBCExchangeRate AS rate, Subtotal AS subtotal, TaxTotal AS tax, TotalForCustomer AS total FROM read_parquet(` + files + `) WHERE ` + among("CustomerId", tenants)
+	}
+	if files, err = l.partsOf(ctx, s, rated, tenants, rowsName); err != nil {
+		return err
+	}
+	if files != "" {
+		kinds, err := l.partsOf(ctx, s, rated, tenants, kindsName)
 		if err != nil {
 			return err
 		}
 		daily = `SELECT ` + worded("k.plan AS plan, k.product AS product, k.sku AS sku, k.charge_type AS charge_type, k.pricing AS pricing, k.tenant AS tenant, k.currency AS currency, k.invoice AS invoice, k.credit AS adjustment, k.meter AS meter, k.meter_name AS meter_name, k.category AS category, k.subcategory AS subcategory, k.region AS region, k.publisher AS publisher, k.unit AS unit") +
 			`, t.* FROM (SELECT kind, UnitPrice AS price, strftime(day, '%Y-%m') AS month, min(day) AS day, count(*) AS n, sum(PricingPreTaxTotal) AS priced, sum(BillingPreTaxTotal) AS cost
-			FROM read_parquet(` + files + `) GROUP BY ALL) t JOIN read_parquet(` + kinds + `) k ON k.kind = t.kind`
+			FROM read_parquet(` + files + `) WHERE ` + among("CustomerId", tenants) + ` GROUP BY ALL) t JOIN (FROM read_parquet(` + kinds + `) WHERE ` + among("tenant", tenants) + `) k ON k.kind = t.kind`
 	}
 	const base = "plan, product, sku, charge, price, credit, pricing, month"
-	err = s.run(ctx, `CREATE TEMP TABLE kinds AS SELECT *, lower(charge_type) AS charge, `+creditSQL("adjustment")+` AS credit, strftime(day, '%Y-%m') AS month, trim(description) <> '' AS usage FROM (`+lines+`)`)
+	err = s.run(ctx, `CREATE OR REPLACE TEMP TABLE kinds AS SELECT *, lower(charge_type) AS charge, `+creditSQL("adjustment")+` AS credit, strftime(day, '%Y-%m') AS month, trim(description) <> '' AS usage FROM (`+lines+`)`)
 	if err != nil {
 		return err
 	}
 	// What daily usage says, by the fields that lines have too.
-	err = s.run(ctx, `CREATE TEMP TABLE usage_kinds AS SELECT `+base+`, concat_ws(' - ', category, subcategory, meter_name, region) AS description, min(day) AS day, sum(n)::BIGINT AS n, sum(priced) AS priced, sum(cost) AS cost,
+	err = s.run(ctx, `CREATE OR REPLACE TEMP TABLE usage_kinds AS SELECT `+base+`, concat_ws(' - ', category, subcategory, meter_name, region) AS description, min(day) AS day, sum(n)::BIGINT AS n, sum(priced) AS priced, sum(cost) AS cost,
 			min(tenant) AS tenant, min(currency) AS currency, min(invoice) AS invoice, min(category) AS category, min(subcategory) AS subcategory, min(publisher) AS publisher, min(unit) AS unit, min(meter) AS meter,
 			min(meter_name) AS meter_name, min(region) AS region
 		FROM (SELECT *, lower(charge_type) AS charge, `+creditSQL("adjustment")+` AS credit FROM (`+daily+`)) GROUP BY ALL`)
@@ -77,7 +102,7 @@ func (l *Lake) Lines(ctx context.Context, invoiced, rated string, each func(usag
 	}
 	// A line that is alone with its product and SKU has all their usage, however its
 	// meter is described. Of two lines that nothing tells apart the first has it.
-	err = s.run(ctx, `CREATE TEMP TABLE totals AS WITH l AS (
+	err = s.run(ctx, `CREATE OR REPLACE TEMP TABLE totals AS WITH l AS (
 			SELECT *, count(*) FILTER (usage) OVER (PARTITION BY `+base+`) = 1 AS alone FROM kinds),
 		m AS (SELECT *, CASE WHEN alone THEN '' ELSE description END AS meant, row_number() OVER (PARTITION BY usage, `+base+`, CASE WHEN alone THEN '' ELSE description END ORDER BY file, line) AS nth FROM l),
 		d AS (SELECT u.*, CASE WHEN o.plan IS NOT NULL THEN '' ELSE u.description END AS meant FROM usage_kinds u LEFT JOIN (SELECT DISTINCT `+base+` FROM m WHERE usage AND alone) o USING (`+base+`)),

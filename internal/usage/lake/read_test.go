@@ -15,7 +15,7 @@ import (
 func loaded(t *testing.T, e engine, o sim.BillOptions) (Lake, []map[string]any, []map[string]any) {
 	t.Helper()
 	dir, rated, invoiced := month(t, o)
-	l := e.fresh(t, 0)
+	l := e.fresh(t, 1)
 	for _, s := range []usage.Snapshot{rated, invoiced} {
 		if _, err := l.Load(t.Context(), s, dir); err != nil {
 			t.Fatal(err)
@@ -31,11 +31,18 @@ func testLines(t *testing.T, e engine) {
 	l, rated, invoiced := loaded(t, e, sim.BillOptions{Seed: 4, Records: 5_000, Customers: 7, Subscriptions: 2, Density: 10, Currencies: []string{"EUR"}})
 	i, rows, usages := 0, int64(0), 0
 	cost, subtotal := decimal.Zero, decimal.Zero
+	left := map[string][]map[string]any{} // of each customer in the order of the file
+	for _, w := range invoiced {
+		tenant := fmt.Sprint(w["CustomerId"])
+		left[tenant] = append(left[tenant], w)
+	}
 	err := l.Lines(t.Context(), "invoiced", "rated", func(x usage.Line) error {
-		if i >= len(invoiced) {
+		of := left[x.Group.Tenant]
+		if len(of) == 0 {
 			t.Fatalf("daily usage without a line: %+v", x)
 		}
-		w := invoiced[i]
+		w := of[0]
+		left[x.Group.Tenant] = of[1:]
 		i++
 		if x.Usage != (w["MeterDescription"] != "") || !x.Subtotal.Decimal().Equal(num(w, "Subtotal")) || !x.Tax.Decimal().Equal(num(w, "TaxTotal")) || !x.Total.Decimal().Equal(num(w, "TotalForCustomer")) ||
 			!x.Quantity.Equal(num(w, "BillableQuantity")) || x.Group.Tenant != w["CustomerId"] || !x.Group.Cost.Equal(x.Subtotal) || x.Group.Check() != nil {

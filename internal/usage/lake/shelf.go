@@ -174,11 +174,15 @@ func (l *Lake) partsOf(ctx context.Context, s *session, snapshot string, tenants
 	return "[" + strings.Join(files, ", ") + "]", nil
 }
 
-// among is the condition that a column has one of these values.
+// among is the condition that a column has one of these values; "" stands for none too.
 func among(column string, values []string) string {
 	all := make([]string, len(values))
 	for i, v := range values {
 		all[i] = quote(v)
 	}
-	return column + " IN (" + strings.Join(all, ", ") + ")"
+	in := column + " IN (" + strings.Join(all, ", ") + ")"
+	if slices.Contains(values, "") {
+		in = "(" + in + " OR " + column + " IS NULL)"
+	}
+	return in
 }
