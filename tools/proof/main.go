@@ -185,11 +185,24 @@ func sections(text string) map[string]string {
 
 // where names what was measured and on what machine.
 func where(ctx context.Context) (string, error) {
-	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--abbrev=12", "--dirty= with uncommitted changes").Output()
+	// The commit that last changed anything but the figures: those of one run are committed
+	// before the next.
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append(args, "--", ":/", ":(top,exclude)docs/figures.md")...).Output() // #nosec G204 -- the arguments below
+		return strings.TrimSpace(string(out)), err
+	}
+	commit, err := git("log", "-1", "--abbrev=12", "--format=%h")
 	if err != nil {
 		return "", fmt.Errorf("which commit is this: %w", err)
 	}
-	return fmt.Sprintf("commit %s, %s UTC, %s, %d processors, %s, %s %s/%s", strings.TrimSpace(string(commit)), time.Now().UTC().Format("2006-01-02 15:04"),
+	changed, err := git("status", "--porcelain")
+	if err != nil {
+		return "", fmt.Errorf("is it as committed: %w", err)
+	}
+	if changed != "" {
+		commit += " with uncommitted changes"
+	}
+	return fmt.Sprintf("commit %s, %s UTC, %s, %d processors, %s, %s %s/%s", commit, time.Now().UTC().Format("2006-01-02 15:04"),
 		field("/proc/cpuinfo", "model name"), runtime.NumCPU(), memory(field("/proc/meminfo", "MemTotal")),
 		runtime.Version(), runtime.GOOS, runtime.GOARCH), nil
 }
