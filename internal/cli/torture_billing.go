@@ -48,7 +48,7 @@ type bookSize struct {
 
 // billingResult is what torture --billing prints: one object for all of its runs.
 type billingResult struct {
-	Years        int                      `json:"partner_years"`
+	Partners     int                      `json:"partners"`
 	Months       int                      `json:"months"` // of all of them
 	Documents    int                      `json:"documents"`
 	Kills        int                      `json:"kills"`
@@ -67,13 +67,13 @@ type billingResult struct {
 	violations []torture.Violation
 }
 
-// add sums up several partner-years.
+// add sums up several partners.
 func (r *billingResult) add(x billingResult) {
-	if r.Years == 0 {
+	if r.Partners == 0 {
 		r.Seed, r.Broken = x.Seed, map[torture.Property]int{}
 	}
 	r.Seed = min(r.Seed, x.Seed)
-	r.Years += x.Years
+	r.Partners += x.Partners
 	r.Months += x.Months
 	r.Documents += x.Documents
 	r.Kills += x.Kills
@@ -573,7 +573,7 @@ func (b *bookkeeping) result(ctx context.Context) (billingResult, error) {
 	}
 	b.found = append(b.found, torture.Leaks(append(texts, torture.Text{Where: "log", Body: b.logs.String()}), secrets)...)
 	r := billingResult{
-		Years: 1, Months: len(b.months), Documents: b.files, Kills: b.kills, Faults: b.faults, Classes: b.classes, Seed: b.plan.Seed,
+		Partners: 1, Months: len(b.months), Documents: b.files, Kills: b.kills, Faults: b.faults, Classes: b.classes, Seed: b.plan.Seed,
 		Broken: map[torture.Property]int{}, violations: b.found,
 	}
 	for _, v := range b.found {
@@ -599,5 +599,10 @@ func billedAccount(ctx context.Context, a *App, by account.Actor, customer strin
 	if err != nil {
 		return "", err
 	}
-	return alias, a.Billing.Assign(ctx, by, billing.Assignment{Tenant: customer, Account: alias, From: from, To: to, Why: "It is billed here"})
+	for ; from <= to; from = from.Add(365) { // an assignment is of a year or so at most
+		if err := a.Billing.Assign(ctx, by, billing.Assignment{Tenant: customer, Account: alias, From: from, To: min(to, from.Add(364)), Why: "It is billed here"}); err != nil {
+			return "", err
+		}
+	}
+	return alias, nil
 }

@@ -240,8 +240,8 @@ func (c *tortureCmd) bill(ctx context.Context, std Std) (err error) {
 	if c.JSON {
 		err = printJSON(std.Out, total)
 	} else {
-		_, err = fmt.Fprintf(std.Out, "%d partner-years, %d months, %d documents; %d kills, %d faults; %d classes compared; %d unbalanced, %d unexplained, %d misbilled, %d not replayed, %d leaked; %.1f s\n",
-			total.Years, total.Months, total.Documents, total.Kills, total.Faults, total.Classes, total.Unbalanced, total.Unexplained, total.Misbilled, total.NotReplayed, total.LeakedSecret, total.Seconds)
+		_, err = fmt.Fprintf(std.Out, "%d partners, %d months, %d documents; %d kills, %d faults; %d classes compared; %d unbalanced, %d unexplained, %d misbilled, %d not replayed, %d leaked; %.1f s\n",
+			total.Partners, total.Months, total.Documents, total.Kills, total.Faults, total.Classes, total.Unbalanced, total.Unexplained, total.Misbilled, total.NotReplayed, total.LeakedSecret, total.Seconds)
 	}
 	if err == nil && len(total.FailedSeeds) > 0 {
 		err = errShown

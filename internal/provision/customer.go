@@ -362,9 +362,11 @@ func (w *work) confirmAgreement(ctx context.Context, in intent, way partner.Agre
 		if ok {
 			return nil
 		}
-		var later job.Wait
-		if err := w.pause("Microsoft has the agreement but does not list it yet.", 30*time.Minute); in.doubt && errors.As(err, &later) {
-			return err // it may be ours: the answer to the try before was lost
+		if in.doubt { // it may be ours: the answer to the try before was lost
+			var later job.Wait
+			if err := w.pause("Microsoft has the agreement but does not list it yet.", 30*time.Minute); errors.As(err, &later) {
+				return err
+			}
 		}
 		return stuck("signatory", "Microsoft has an agreement of another customer with the same signatory.",
 			"Name another signatory: first name, last name, e-mail or telephone must differ.")

@@ -33,7 +33,7 @@ type result struct {
 	Leaked       int   `json:"leaked_secrets"`
 	Failed       []int `json:"failed_seeds"`
 
-	Years     int `json:"partner_years"`
+	Partners  int `json:"partners"`
 	Documents int `json:"documents"`
 	Classes   int `json:"classes_compared"`
 
@@ -71,8 +71,8 @@ func TestTenSeedsOfAHundredKeepEveryPromise(t *testing.T) {
 // from exports that fail in every way.
 func TestTwentyPartnersKeepEveryPromise(t *testing.T) {
 	r := run(t, sound(t), "--billing --months 2 --seeds 20 --at-once 3 --seed 1")
-	if r.Years != 20 || r.Documents < 100 || r.Classes < 20*2*15 {
-		t.Errorf("%d partners, %d documents, %d classes of causes: too few to show anything", r.Years, r.Documents, r.Classes)
+	if r.Partners != 20 || r.Documents < 100 || r.Classes < 20*2*15 {
+		t.Errorf("%d partners, %d documents, %d classes of causes: too few to show anything", r.Partners, r.Documents, r.Classes)
 	}
 	if len(r.Broken)+len(r.Failed) != 0 {
 		t.Errorf("promises were broken: %+v", r)

@@ -68,45 +68,35 @@ func (l *Lake) files(snapshot, which string) (string, error) {
 	return quote(filepath.Join(dir, "*."+which+".parquet")), nil
 }
 
-// sources are the queries over the rows and over the kinds of a query's snapshots: of
-// some tenants only the files are read that have anything of them.
-func (l *Lake) sources(ctx context.Context, s *session, q usage.Query, t turn) (rows, kinds string, err error) {
+// sources are the queries over the rows and over the kinds of some tenants: only the
+// files are read that have anything of them.
+func (l *Lake) sources(ctx context.Context, s *session, from []label, tenants []string, tagged bool) (rows, kinds string, err error) {
 	var allRows, allKinds []string
-	for n, x := range t.from {
+	for n, x := range from {
 		table, shift := tables[x.Snapshot.Feed], int64(n)<<snapshotBits
-		files := func(which string, name func(int) string) (string, error) {
-			if t.many {
-				return l.files(x.Snapshot.ID, which)
-			}
-			return l.partsOf(ctx, s, x.Snapshot.ID, t.tenants, name)
-		}
-		from, err := files("rows", rowsName)
+		files, err := l.partsOf(ctx, s, x.Snapshot.ID, tenants, rowsName)
 		if err != nil {
 			return "", "", err
 		}
-		if from == "" {
+		if files == "" {
 			continue // it has nothing of them
-		}
-		only, onlyKinds := "", "true"
-		if !t.many {
-			only, onlyKinds = " WHERE "+among(table.columns[table.key[partTenant]].name, t.tenants), among("tenant", t.tenants)
 		}
 		priced, effective, tags := "PricingPreTaxTotal", "0::DECIMAL(38,18)", "NULL::VARCHAR"
 		if x.Snapshot.Feed == usage.Invoiced {
 			priced, effective = "0::DECIMAL(38,18)", "EffectiveUnitPrice"
-		} else if len(q.Tags) > 0 {
+		} else if tagged {
 			tags = "Tags"
 		}
-		allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s)%s",
-			shift, effective, tags, table.columns[table.quantity].name, table.columns[table.cost].name, priced, from, only))
-		if from, err = files("kinds", kindsName); err != nil {
+		allRows = append(allRows, fmt.Sprintf("SELECT kind + %d AS kind, day, UnitPrice AS price, %s AS effective, %s AS tags, %s AS quantity, %s AS cost, %s AS priced FROM read_parquet(%s) WHERE %s",
+			shift, effective, tags, table.columns[table.quantity].name, table.columns[table.cost].name, priced, files, among(table.columns[table.key[partTenant]].name, tenants)))
+		if files, err = l.partsOf(ctx, s, x.Snapshot.ID, tenants, kindsName); err != nil {
 			return "", "", err
 		}
-		invoiced := x.Snapshot.Feed == usage.Invoiced
-		if invoiced { // usage has a meter's description; the rest no daily record has
-			onlyKinds += " AND coalesce(trim(meter_name), '') = ''"
+		only := among("tenant", tenants)
+		if x.Snapshot.Feed == usage.Invoiced { // usage has a meter's description; the rest no daily record has
+			only += " AND coalesce(trim(meter_name), '') = ''"
 		}
-		allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind), %t AS invoiced FROM read_parquet(%s) WHERE %s", shift, invoiced, from, onlyKinds))
+		allKinds = append(allKinds, fmt.Sprintf("SELECT * REPLACE (kind + %d AS kind) FROM read_parquet(%s) WHERE %s", shift, files, only))
 	}
 	return strings.Join(allRows, " UNION ALL "), strings.Join(allKinds, " UNION ALL "), nil
 }
@@ -130,7 +120,7 @@ func (l *Lake) Groups(ctx context.Context, q usage.Query, each func(account stri
 	go func() {
 		defer close(ready)
 		for _, t := range turns {
-			found, err := l.totals(reading, s, q, t)
+			found, err := l.totals(reading, s, q.Tags, t)
 			if err != nil {
 				failed <- err
 				return
@@ -178,32 +168,27 @@ type kind struct {
 	atPar  bool // its rate is 1
 }
 
-// kindColumns are a kind's parts, as kinds reads them after its number and its feed.
-func kindColumns() string {
+// kinds reads kinds into known.
+func (s *session) kinds(ctx context.Context, query string, known kinds) error {
 	columns := make([]string, keyParts)
 	for i, name := range keyNames {
-		columns[i] = "coalesce(k." + name + ", '')"
+		columns[i] = "coalesce(" + name + ", '')"
 	}
-	return strings.Join(columns, ", ")
-}
-
-func (s *session) kinds(ctx context.Context, query string) (kinds, error) {
-	out, words := newKinds(), map[string]string{}
-	rows, err := s.QueryContext(ctx, query)
+	rows, err := s.QueryContext(ctx, "SELECT kind, "+strings.Join(columns, ", ")+" FROM ("+query+")")
 	if err != nil {
-		return out, fmt.Errorf("lake: %w", err)
+		return fmt.Errorf("lake: %w", err)
 	}
 	defer func() { _ = rows.Close() }() // read to the end below
+	words := map[string]string{}
 	var id int64
-	var invoiced bool
-	var p [keyParts + 1]string
-	into := []any{&id, &invoiced}
-	for i := range keyParts {
+	var p [keyParts]string
+	into := []any{&id}
+	for i := range p {
 		into = append(into, &p[i])
 	}
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
-			return out, fmt.Errorf("lake: %w", err)
+			return fmt.Errorf("lake: %w", err)
 		}
 		for i := range p {
 			if w, ok := words[p[i]]; ok {
@@ -212,25 +197,25 @@ func (s *session) kinds(ctx context.Context, query string) (kinds, error) {
 				words[p[i]] = p[i]
 			}
 		}
-		if err := out.add(id, &p); err != nil {
-			return out, err
+		if err := known.add(id, &p); err != nil {
+			return err
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return out, fmt.Errorf("lake: %w", err)
+		return fmt.Errorf("lake: %w", err)
 	}
-	return out, nil
+	return nil
 }
 
 // kinds are those that groups are made of.
 type kinds struct {
 	of      map[int64]*kind
-	numbers map[[keyParts + 1]string]int
+	numbers map[[keyParts]string]int
 }
 
-func newKinds() kinds { return kinds{map[int64]*kind{}, map[[keyParts + 1]string]int{}} }
+func newKinds() kinds { return kinds{map[int64]*kind{}, map[[keyParts]string]int{}} }
 
-func (x *kinds) add(id int64, p *[keyParts + 1]string) error {
+func (x *kinds) add(id int64, p *[keyParts]string) error {
 	k := &kind{key: keyOf(p)}
 	rate, ok := fixedOf([]byte(p[partRate]))
 	if !ok {
@@ -249,7 +234,7 @@ func (x *kinds) add(id int64, p *[keyParts + 1]string) error {
 }
 
 // keyOf makes a rating key of its parts; day, rate and tags come later.
-func keyOf(p *[keyParts + 1]string) usage.Key {
+func keyOf(p *[keyParts]string) usage.Key {
 	return usage.Key{
 		Tenant: p[partTenant], Entitlement: p[partEntitlement], Meter: p[partMeter], MeterName: p[partMeterName], Category: p[partCategory], Subcategory: p[partSubcategory],
 		Service: p[partService], Region: cmp.Or(p[partRegion], p[partLocation]), Publisher: p[partPublisher], ThirdParty: thirdParty(p[partPublisher]), ChargeType: p[partChargeType],
@@ -395,47 +380,53 @@ func (f *folding) groups() ([]usage.Group, error) {
 // the same as another one, is left out: a number costs more than all else of a row.
 const totalColumns = "kind, (day - DATE '1970-01-01')::INTEGER, price, nullif(effective, 0), coalesce(tags, ''), n, quantity, cost, nullif(priced, cost)"
 
-// totals adds up what the accounts of a turn have. It needs no table of its own.
-func (l *Lake) totals(ctx context.Context, s *session, q usage.Query, t turn) (map[string]*folding, error) {
-	rows, kinds, err := l.sources(ctx, s, q, t)
-	if err != nil || rows == "" {
-		return nil, err
-	}
-	known, err := s.kinds(ctx, "SELECT k.kind, k.invoiced, "+kindColumns()+" FROM ("+kinds+") k")
-	if err != nil {
-		return nil, err
-	}
-	found, payers := map[string]*folding{}, map[[2]string][]payer{}
-	query := "SELECT " + totalColumns + " FROM (SELECT kind, day, price, effective, tags, count(*) AS n, sum(quantity) AS quantity, sum(cost) AS cost, sum(priced) AS priced FROM (" + rows + ") GROUP BY ALL)"
-	err = s.each(ctx, query, func(v []driver.Value) error {
-		r, err := totalOf(v)
+// totals adds up what the accounts of a turn have, so many tenants at a time as can be
+// looked for one by one. It needs no table of its own.
+func (l *Lake) totals(ctx context.Context, s *session, tags []string, t turn) (map[string]*folding, error) {
+	known, found := newKinds(), map[string]*folding{}
+	for some := range slices.Chunk(t.tenants, fewTenants) {
+		rows, kinds, err := l.sources(ctx, s, t.from, some, len(tags) > 0)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		k := known.of[r.kind]
-		if k == nil {
-			return nil // of the reconciliation: the daily records say more of it
+		if rows == "" {
+			continue
 		}
-		at := [2]string{k.key.Tenant, k.key.Entitlement}
-		who, ok := payers[at]
-		if !ok {
-			who = t.payers(at)
-			payers[at] = who
+		if err := s.kinds(ctx, kinds, known); err != nil {
+			return nil, err
 		}
-		for _, p := range who {
-			if r.day < p.first || r.day > p.last {
-				continue
+		query := "SELECT " + totalColumns + " FROM (SELECT kind, day, price, effective, tags, count(*) AS n, sum(quantity) AS quantity, sum(cost) AS cost, sum(priced) AS priced FROM (" + rows + ") GROUP BY ALL)"
+		payers := map[[2]string][]payer{}
+		if err := s.each(ctx, query, func(v []driver.Value) error {
+			r, err := totalOf(v)
+			if err != nil {
+				return err
 			}
-			f := found[p.account]
+			k := known.of[r.kind]
+			if k == nil {
+				return nil // of the reconciliation: the daily records say more of it
+			}
+			of := [2]string{k.key.Tenant, k.key.Entitlement}
+			who, ok := payers[of]
+			if !ok {
+				who = t.payers(of)
+				payers[of] = who
+			}
+			i := slices.IndexFunc(who, func(p payer) bool { return p.first <= r.day && r.day <= p.last })
+			if i < 0 {
+				return nil // another's
+			}
+			f := found[who[i].account]
 			if f == nil {
-				f = newFolding(q.Tags, known)
-				found[p.account] = f
+				f = newFolding(tags, known)
+				found[who[i].account] = f
 			}
 			return f.add(&r)
+		}); err != nil {
+			return nil, err
 		}
-		return nil // another's
-	})
-	return found, err
+	}
+	return found, nil
 }
 
 // each reads rows without database/sql in between, which takes longer than DuckDB.

@@ -240,8 +240,8 @@ func NewAdder(tags []string) Adder { return Adder{newFolding(tags, newKinds())} 
 
 // Kind tells of a kind, whose parts are its KindColumns.
 func (a Adder) Kind(id int64, parts []string) error {
-	var p [keyParts + 1]string
-	copy(p[:keyParts], parts)
+	var p [keyParts]string
+	copy(p[:], parts)
 	return a.known.add(id, &p)
 }
 

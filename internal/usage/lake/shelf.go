@@ -88,8 +88,11 @@ func (l *Lake) keep(snapshot string, x *shelf) {
 // tenants says what a snapshot has of each tenant, and where. Its kinds are read once.
 func (l *Lake) tenants(ctx context.Context, s *session, snapshot string) (map[string]*shelved, error) {
 	x, err := l.shelf(snapshot)
-	if err != nil || x.tenants != nil {
-		return x.tenants, err
+	if err != nil {
+		return nil, err
+	}
+	if x.tenants != nil || x.label.Loaded.Rows == 0 { // without rows there may be no files
+		return x.tenants, nil
 	}
 	kinds, err := l.files(snapshot, "kinds")
 	if err != nil {

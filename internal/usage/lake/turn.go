@@ -15,7 +15,6 @@ type turn struct {
 	owners  owners
 	some    map[string]bool // its accounts
 	tenants []string        // of whom they pay anything
-	many    bool            // too many to look for one by one: all is read
 }
 
 // A turn that has its records (Options.Turn) ends once it reads no more than so many
@@ -109,7 +108,6 @@ func (l *Lake) turns(ctx context.Context, s *session, q usage.Query) ([]turn, er
 	for i := range out {
 		slices.Sort(out[i].tenants)
 		out[i].tenants = slices.Compact(out[i].tenants)
-		out[i].many = len(out[i].tenants) > fewTenants
 	}
 	return out, nil
 }
