@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -104,8 +103,8 @@ func (s *Server) billingSettingsPage(v *visit, errs ui.Errors, sent bool) (ui.Se
 			"More, where it is needed: | number=with or without a VAT number | class=saas | reverse | from=2026-01-01 | to=2026-12-31 | note=what the law wants to be said.",
 			"A sale that no rule is for is not billed, never untaxed. Between member states of the EU the standard rules hold beside these.",
 		}},
+		{Title: "Shared reservations", Paragraphs: []string{"Microsoft sends what others use of a reservation without a price. Who uses it is charged the price of a unit, and the account that pays for it is credited."}},
 	}
-	p.Panel = append(p.Panel, ui.Section{Title: "Shared reservations", Paragraphs: []string{"Microsoft sends what others use of a reservation without a price. Who uses it is charged the price of a unit, and the account that pays for it is credited."}})
 	if v.may(account.ActBillingChange, "") == "" {
 		p.Panel = append(p.Panel, ui.Section{Title: "Accounting", Paragraphs: []string{"Documents and ledger entries can be told to the partner's accounting as they come."}, Link: ui.Link{Label: "Accounting", Href: "/staff/billing/accounting"}})
 	}
@@ -171,25 +170,18 @@ func taxText(rules []invoice.TaxRule) string {
 
 // taxRules reads them; field is where a line that cannot be read is named.
 func taxRules(field, s string) (rules []invoice.TaxRule, wrong []fault.Refusal) {
-	for i, line := range strings.Split(s, "\n") {
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		parts := strings.Split(line, "|")
-		for j := range parts {
-			parts[j] = strings.TrimSpace(parts[j])
-		}
+	rowsOf(s, func(row int, parts []string) {
 		refuse := func(reason, remedy string) {
-			wrong = append(wrong, fault.Refusal{Field: field, Reason: fmt.Sprintf("Line %d: %s", i+1, reason), Remedy: remedy})
+			wrong = append(wrong, fault.Refusal{Field: field, Reason: fmt.Sprintf("Line %d: %s", row, reason), Remedy: remedy})
 		}
 		if len(parts) < 4 {
 			refuse("a rule has at least four parts.", "Write it like us-wa | US-WA | 6.5 | Sales tax WA 6.5 %.")
-			continue
+			return
 		}
 		percent, err := decimal.NewFromString(strings.TrimSuffix(parts[2], "%"))
 		if err != nil || percent.Exponent() < -10 || percent.Abs().GreaterThan(decimal.NewFromInt(1000)) {
 			refuse("“"+parts[2]+"” is no percentage.", "Write it like 6.5.")
-			continue
+			return
 		}
 		r := invoice.TaxRule{ID: parts[0], Percent: percent, Label: parts[3]}
 		r.Country, r.Region, _ = strings.Cut(parts[1], "-")
@@ -213,7 +205,7 @@ func taxRules(field, s string) (rules []invoice.TaxRule, wrong []fault.Refusal) 
 			}
 		}
 		rules = append(rules, r)
-	}
+	})
 	return rules, wrong
 }
 
@@ -228,6 +220,27 @@ func sharedText(list []billing.SharedReservation) string {
 
 // sharedOf reads them.
 func sharedOf(s string) (list []billing.SharedReservation, wrong []fault.Refusal) {
+	rowsOf(s, func(row int, parts []string) {
+		refuse := func(reason string) {
+			wrong = append(wrong, fault.Refusal{Field: "shared", Reason: fmt.Sprintf("Line %d: %s", row, reason), Remedy: "Write it like 3f5a… | CTSO | 0.042 USD."})
+		}
+		if len(parts) != 3 {
+			refuse("a shared reservation has three parts.")
+			return
+		}
+		amount, currency, _ := strings.Cut(parts[2], " ")
+		price, err := money.Parse(amount, money.Currency(strings.ToUpper(strings.TrimSpace(currency))))
+		if err != nil {
+			refuse("“" + parts[2] + "” is no price.")
+			return
+		}
+		list = append(list, billing.SharedReservation{Order: parts[0], Buyer: strings.ToUpper(parts[1]), Price: price})
+	})
+	return list, wrong
+}
+
+// rowsOf gives the lines of an input that are not empty, with their number, cut at bars.
+func rowsOf(s string, use func(row int, parts []string)) {
 	for i, line := range strings.Split(s, "\n") {
 		if strings.TrimSpace(line) == "" {
 			continue
@@ -236,19 +249,8 @@ func sharedOf(s string) (list []billing.SharedReservation, wrong []fault.Refusal
 		for j := range parts {
 			parts[j] = strings.TrimSpace(parts[j])
 		}
-		var price money.Amount
-		err := errors.New("it has three parts")
-		if len(parts) == 3 {
-			amount, currency, _ := strings.Cut(parts[2], " ")
-			price, err = money.Parse(amount, money.Currency(strings.ToUpper(strings.TrimSpace(currency))))
-		}
-		if err != nil {
-			wrong = append(wrong, fault.Refusal{Field: "shared", Reason: fmt.Sprintf("Line %d is no shared reservation.", i+1), Remedy: "Write it like 3f5a… | CTSO | 0.042 USD."})
-			continue
-		}
-		list = append(list, billing.SharedReservation{Order: parts[0], Buyer: strings.ToUpper(parts[1]), Price: price})
+		use(i+1, parts)
 	}
-	return list, wrong
 }
 
 // saveBillingSettings: POST /staff/billing/settings.

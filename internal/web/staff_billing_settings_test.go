@@ -24,7 +24,7 @@ func TestBillingIsDecidedByAForm(t *testing.T) {
 	for field, x := range map[string]string{"pay_days": "soon", "seller-0-tax": "us | US", "shared": "ri-1 | CTSO | free"} {
 		wrong.Set(field, x)
 	}
-	a := s.post("/staff/billing/settings", wrong).is(422).says("The number of days is no number.", "Line 1: a rule has at least four parts.", "Line 1 is no shared reservation.")
+	a := s.post("/staff/billing/settings", wrong).is(422).says("The number of days is no number.", "Line 1: a rule has at least four parts.", "Line 1: “free” is no price.")
 	for _, field := range []string{"pay_days", "seller-0-tax", "shared"} {
 		if !strings.Contains(a.body, `id="`+field+`-error"`) {
 			t.Errorf("%s is not refused at its field", field)
@@ -35,6 +35,8 @@ func TestBillingIsDecidedByAForm(t *testing.T) {
 	s.post("/staff/billing/settings", wrong).is(422).says("is no percentage")
 	wrong.Set("seller-0-tax", "us | US | -5 | Below zero")
 	wrong.Set("seller-0-country", "USA")
+	wrong.Set("shared", "ri-2 | CTSO | 1 USD\nri-1 | CTSO")
+	s.post("/staff/billing/settings", wrong).is(422).says("Line 2: a shared reservation has three parts.")
 	wrong.Set("shared", "ri-1 | CTSO | 0 USD")
 	a = s.post("/staff/billing/settings", wrong).is(422).says("500 days to pay are not possible", "lacks its country", "A tax rule of main", "Reservation ri-1 has no price of a unit.")
 	for _, field := range []string{"pay_days", "seller-0-tax", "seller-0-country", "shared"} {
