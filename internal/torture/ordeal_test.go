@@ -67,17 +67,17 @@ func TestTenSeedsOfAHundredKeepEveryPromise(t *testing.T) {
 	r.held(t, 1000)
 }
 
-// Twenty partners are billed for two months each, by workers that die at every point,
-// from exports that fail in every way.
+// Twenty partners are billed for a year each, by workers that die at every point, from
+// exports that fail in every way.
 func TestTwentyPartnersKeepEveryPromise(t *testing.T) {
-	r := run(t, sound(t), "--billing --months 2 --seeds 20 --at-once 3 --seed 1")
-	if r.Partners != 20 || r.Documents < 100 || r.Classes < 20*2*15 {
+	r := run(t, sound(t), "--billing --months 12 --seeds 20 --at-once 4 --seed 1")
+	if r.Partners != 20 || r.Documents < 600 || r.Classes < 20*12*15 {
 		t.Errorf("%d partners, %d documents, %d classes of causes: too few to show anything", r.Partners, r.Documents, r.Classes)
 	}
 	if len(r.Broken)+len(r.Failed) != 0 {
 		t.Errorf("promises were broken: %+v", r)
 	}
-	if r.Kills < 400 || r.Faults < 400 {
+	if r.Kills < 2400 || r.Faults < 2400 {
 		t.Errorf("that was no ordeal: %d kills, %d faults", r.Kills, r.Faults)
 	}
 }

@@ -82,6 +82,7 @@ var proofs = []proof{
 	},
 	fast(1), fast(26), fast(51), fast(76),
 	billed(1), billed(251), billed(501), billed(751),
+	year(1), year(101), year(201), year(301), year(401), year(501), year(601), year(701), year(801), year(901),
 }
 
 // fast is a quarter of ten thousand onboardings, in parts because all of them take an
@@ -97,10 +98,22 @@ func fast(seed int) proof {
 // billed is a quarter of a thousand partners, each billed for two months and compared
 // with what the simulator knows: from this seed on.
 func billed(seed int) proof {
+	return books(fmt.Sprintf("Torture: 1 000 partners billed, seeds %d to %d", seed, seed+249), seed, 250, 2)
+}
+
+// year is a tenth of a thousand partners, each billed for a year: some twenty minutes.
+func year(seed int) proof {
+	return books(fmt.Sprintf("Torture: 1 000 partner-years billed, seeds %d to %d", seed, seed+99), seed, 100, 12)
+}
+
+func books(title string, seed, partners, months int) proof {
 	return proof{
-		title:  fmt.Sprintf("Torture: 1 000 partners billed, seeds %d to %d", seed, seed+249),
-		args:   []string{"torture", "--billing", "--months", "2", "--seeds", "250", "--at-once", "4", "--seed", strconv.Itoa(seed), "--timeout", "4h", "--json"},
-		limits: []limit{{"unbalanced", atMost, 0}, {"unexplained", atMost, 0}, {"misbilled", atMost, 0}, {"not_replayed", atMost, 0}, {"leaked_secrets", atMost, 0}, {"partners", atLeast, 250}},
+		title: title,
+		args:  []string{"torture", "--billing", "--months", strconv.Itoa(months), "--seeds", strconv.Itoa(partners), "--at-once", "4", "--seed", strconv.Itoa(seed), "--timeout", "4h", "--json"},
+		limits: []limit{
+			{"unbalanced", atMost, 0}, {"unexplained", atMost, 0}, {"misbilled", atMost, 0}, {"not_replayed", atMost, 0}, {"leaked_secrets", atMost, 0},
+			{"partners", atLeast, float64(partners)}, {"months", atLeast, float64(partners * months)},
+		},
 	}
 }
 
