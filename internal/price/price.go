@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,9 @@ type Book struct {
 // New opens the book.
 func New(db *store.DB, now func() time.Time) *Book { return &Book{db, now} }
 
+// plainID is an id that addresses and files may have in their names.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$`)
+
 // Save keeps a draft: the list's next version, or its draft once more. was is the hash
 // of the draft that was read, "" if there was none; Conflict: somebody else saved
 // meanwhile. The sample is usage to look for sales below cost in.
@@ -62,8 +66,8 @@ func (b *Book) Save(ctx context.Context, a account.Actor, l rating.List, was, no
 	if err := account.May(a, account.ActPriceChange, ""); err != nil {
 		return Version{}, err
 	}
-	if l.ID == standard || len(l.ID) > 60 || store.CheckText("id", l.ID) != nil {
-		return Version{}, fault.Field("id", fmt.Sprintf("A price list cannot have the id %q.", l.ID), "Choose another of at most 60 bytes.")
+	if l.ID == standard || !plainID.MatchString(l.ID) {
+		return Version{}, fault.Field("id", fmt.Sprintf("A price list cannot have the id %q.", l.ID), "Choose another of at most 60 letters, digits, dots and dashes.")
 	}
 	if note = strings.TrimSpace(note); note == "" || len(note) > 1000 || store.CheckText("note", note) != nil {
 		return Version{}, fault.Field("note", "A change of prices needs a reason of at most 1000 bytes.", "Say why they change.")

@@ -226,7 +226,7 @@ func TestPriceLists(t *testing.T) {
 	w.bills()
 	s := w.signIn(demo.Finance)
 	s.get("/staff/prices").is(200).says("list-price", "built in", "New price list")
-	s.get("/staff/prices?new=1").is(200).says("Rules as JSON")
+	s.get("/staff/prices?new=json").is(200).says("Rules as JSON")
 	body := func(l rating.List) string {
 		b, err := json.Marshal(l)
 		w.must(err)
@@ -257,7 +257,7 @@ func TestPriceLists(t *testing.T) {
 	reader.post("/staff/prices/ours/activate", url.Values{"version": {"1"}, "from": {"2099-01-01"}}).is(403)
 	s.post("/staff/prices/ours/activate", url.Values{"version": {"1"}, "from": {"soon"}}).is(422)
 	s.post("/staff/prices/ours/activate", url.Values{"version": {"1"}, "from": {"2020-01-01"}}).redirects("/staff/prices/ours")
-	s.get("/staff/prices/ours").is(200).says("In force", "1 Jan 2020", "New version")
+	s.get("/staff/prices/ours").is(200).says("In force", "1 Jan 2020", "Add a rule")
 	s.post("/staff/prices/ours/assign", url.Values{"account": {"nobody"}, "from": {"2099-01-01"}}).is(422)
 	s.post("/staff/prices/ours/assign", url.Values{"account": {"ctse"}, "from": {"2099-01-01"}}).redirects("/staff/prices/ours")
 	s.get("/staff/prices/none").is(404)

@@ -309,6 +309,6 @@ func (w *world) financePages(docs []invoice.Document) map[string]string {
 	return map[string]string{
 		"staff-usage": "/usage?account=CTSO", "staff-slice": "/usage/account/CTSO/2026-11?category=Storage", "staff-billing": "/staff/billing?month=2026-10&sort=margin", "staff-close": "/staff/billing/close?month=2026-10", "staff-documents": "/staff/billing/invoices?month=2026-10",
 		"staff-settings": "/staff/billing/settings?seller=new", "staff-account": "/staff/billing/accounts/CTSO", "staff-accounting": "/staff/billing/accounting",
-		"staff-prices": "/staff/prices", "staff-price-new": "/staff/prices?new=1", "staff-price": "/staff/prices/our-prices", "staff-lab": "/staff/prices/our-prices/lab",
+		"staff-prices": "/staff/prices", "staff-price-new": "/staff/prices?new=1", "staff-price": "/staff/prices/our-prices", "staff-price-rule": "/staff/prices/our-prices/part?of=rules.storage", "staff-lab": "/staff/prices/our-prices/lab",
 	}
 }

@@ -178,8 +178,8 @@ func taxRules(field, s string) (rules []invoice.TaxRule, wrong []fault.Refusal) 
 			refuse("a rule has at least four parts.", "Write it like us-wa | US-WA | 6.5 | Sales tax WA 6.5 %.")
 			return
 		}
-		percent, err := decimal.NewFromString(strings.TrimSuffix(parts[2], "%"))
-		if err != nil || percent.Exponent() < -10 || percent.Abs().GreaterThan(decimal.NewFromInt(1000)) {
+		percent, ok := numberOf(parts[2])
+		if !ok || percent.Abs().GreaterThan(decimal.NewFromInt(1000)) {
 			refuse("“"+parts[2]+"” is no percentage.", "Write it like 6.5.")
 			return
 		}

@@ -33,6 +33,8 @@ func TestBillingIsDecidedByAForm(t *testing.T) {
 	wrong.Set("pay_days", "500")
 	wrong.Set("seller-0-tax", "us | US | half | Sales tax")
 	s.post("/staff/billing/settings", wrong).is(422).says("is no percentage")
+	wrong.Set("seller-0-tax", "us | US | 1e9 | Sales tax")
+	s.post("/staff/billing/settings", wrong).is(422).says("is no percentage")
 	wrong.Set("seller-0-tax", "us | US | -5 | Below zero")
 	wrong.Set("seller-0-country", "USA")
 	wrong.Set("shared", "ri-2 | CTSO | 1 USD\nri-1 | CTSO")

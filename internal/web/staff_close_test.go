@@ -86,7 +86,7 @@ func TestStaffTablesAreFiles(t *testing.T) {
 		t.Errorf("price lists: %q", rows)
 	}
 	if rows := s.get("/staff/prices/our-prices/rules.csv").table(); !slices.ContainsFunc(rows, func(r []string) bool {
-		return r[2] == "storage" && r[4] == "category: Storage" && r[5] == "list − 10 %"
+		return r[2] == "rule" && r[3] == "storage" && r[5] == "category Storage" && r[6] == "list − 10 %"
 	}) {
 		t.Errorf("rules: %q", rows)
 	}

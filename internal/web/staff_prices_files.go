@@ -25,16 +25,16 @@ func (s *Server) exportLists(v *visit) error {
 	return v.csvFile("price-lists.csv", out)
 }
 
-// exportRules: GET /staff/prices/{list}/rules.csv is the rules of its newest version, in
-// the words of the page.
+// exportRules: GET /staff/prices/{list}/rules.csv is the rules, fees and lines of its
+// newest version, in the words of the page.
 func (s *Server) exportRules(v *visit) error {
 	newest, err := s.newestPrices(v)
 	if err != nil {
 		return err
 	}
-	out := [][]string{{"list", "version", "rule", "note", "for", "price"}}
-	for _, r := range ruleGrid(newest.List).Rows {
-		out = append(out, []string{newest.List.ID, strconv.FormatInt(newest.List.Version, 10), r.Cells[0].Text, r.Cells[0].Sub, r.Cells[1].Text, r.Cells[2].Text})
+	out := [][]string{{"list", "version", "kind", "name", "note", "for", "price"}}
+	for _, r := range partRows(newest.List) {
+		out = append(out, []string{newest.List.ID, strconv.FormatInt(newest.List.Version, 10), partNames[r.kind], r.name, r.note, r.match, r.price})
 	}
 	return v.csvFile("rules-"+newest.List.ID+".csv", out)
 }

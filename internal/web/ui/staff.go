@@ -153,6 +153,9 @@ type CheckField struct {
 // one that was read, so that two people cannot overwrite each other (409 shows the page with Errors).
 type SettingsPage struct {
 	Shell   Shell
+	Crumbs  []Link
+	Actions []Action // beside the title
+	Dialogs []FormDialog
 	Title   string
 	Text    string
 	Action  string // where the form posts to
