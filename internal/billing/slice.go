@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"causeway/internal/account"
-	"causeway/internal/fault"
 	"causeway/internal/invoice"
 	"causeway/internal/rating"
 	"causeway/internal/usage"
@@ -87,40 +86,32 @@ func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int, c
 	})
 }
 
-// mostUsage bounds what is replayed at once, in groups.
-const mostUsage = 2_000_000
-
-// Usage gives all usage of these months, account by account: what the price lab replays.
-// More than two million groups are refused: choose fewer months.
-func (c *Cycle) Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error) {
+// Usage gives all usage of these months, each account's month by itself and in any
+// order: what the price lab replays. No more than a few accounts are in memory.
+func (c *Cycle) Usage(ctx context.Context, from, to usage.Month, each func(rating.AccountMonth) error) error {
 	tags, err := c.tagNames(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var list []rating.AccountMonth
-	n := 0
 	for m := from; m <= to; m = m.Add(1) {
 		src, err := c.sourcesOf(ctx, c.db.Read(), m)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		owners, err := c.owners(ctx, c.db.Read(), m.First(), m.Last())
 		if err != nil {
-			return nil, err
+			return err
 		}
-		err = c.groups(ctx, usage.Query{Rated: src.rated, Invoiced: src.invoiced, Owners: owners, Tags: tags}, func(account string, groups []usage.Group) error {
+		err = c.groups(ctx, usage.Query{Rated: src.rated, Invoiced: src.invoiced, Owners: owners, Tags: tags, AnyOrder: true}, func(account string, groups []usage.Group) error {
 			groups = slices.DeleteFunc(groups, func(g usage.Group) bool { return g.Day.Month() != m })
-			if n += len(groups); n > mostUsage {
-				return fault.New(fault.Invalid, "These months have more usage than can be replayed at once. Choose fewer months.")
+			if account == "" || len(groups) == 0 {
+				return nil
 			}
-			if account != "" && len(groups) > 0 {
-				list = append(list, rating.AccountMonth{Account: account, Month: m, Groups: groups})
-			}
-			return nil
+			return each(rating.AccountMonth{Account: account, Month: m, Groups: groups})
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return list, nil
+	return nil
 }

@@ -79,7 +79,7 @@ func closeMonths(t *testing.T, files fs.FS) string {
 	}
 	s.defaults()
 	for _, x := range s.Terms {
-		if bad := rating.Validate(x.List, nil, nil); len(bad) > 0 {
+		if bad, err := rating.Validate(x.List, nil, nil); err != nil || len(bad) > 0 {
 			t.Fatalf("price list %s: %v", x.List.ID, bad)
 		}
 	}

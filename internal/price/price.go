@@ -62,7 +62,7 @@ var plainID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$`)
 // Save keeps a draft: the list's next version, or its draft once more. was is the hash
 // of the draft that was read, "" if there was none; Conflict: somebody else saved
 // meanwhile. The sample is usage to look for sales below cost in.
-func (b *Book) Save(ctx context.Context, a account.Actor, l rating.List, was, note string, sample []usage.Group, rates []rating.Exchange) (Version, error) {
+func (b *Book) Save(ctx context.Context, a account.Actor, l rating.List, was, note string, sample rating.Replay, rates []rating.Exchange) (Version, error) {
 	if err := account.May(a, account.ActPriceChange, ""); err != nil {
 		return Version{}, err
 	}
@@ -72,12 +72,16 @@ func (b *Book) Save(ctx context.Context, a account.Actor, l rating.List, was, no
 	if note = strings.TrimSpace(note); note == "" || len(note) > 1000 || store.CheckText("note", note) != nil {
 		return Version{}, fault.Field("note", "A change of prices needs a reason of at most 1000 bytes.", "Say why they change.")
 	}
-	if bad := rating.Validate(l, sample, rates); len(bad) > 0 {
+	bad, err := rating.Validate(l, sample, rates)
+	if err != nil {
+		return Version{}, err
+	}
+	if len(bad) > 0 {
 		return Version{}, fault.Refuse(bad...)
 	}
 	stale := fault.New(fault.Conflict, "Somebody else changed this price list meanwhile. Load it again and repeat your change.")
 	var v Version
-	err := b.db.Tx(ctx, func(tx *store.Tx) error {
+	err = b.db.Tx(ctx, func(tx *store.Tx) error {
 		q := sqlc.New(tx)
 		newest, err := q.Newest(ctx, l.ID)
 		drafted := err == nil && newest.State == string(Draft)

@@ -17,6 +17,10 @@ type AccountMonth struct {
 	Groups  []usage.Group
 }
 
+// Replay gives past usage, each account's month by itself and in any order, and ends
+// with the first error. All of it may be more than fits into memory.
+type Replay func(each func(AccountMonth) error) error
+
 // Row is one account in the lab, over all months that were replayed.
 type Row struct {
 	Account     string       `json:"account"`
@@ -36,32 +40,37 @@ type Lab struct {
 
 // Compare replays months with the terms that held and with a draft, by the same
 // function that bills: to the last digit what the invoices would have been.
-func Compare(months []AccountMonth, old func(AccountMonth) []Terms, draft Terms) (Lab, error) {
+func Compare(replay Replay, old func(AccountMonth) ([]Terms, error), draft Terms) (Lab, error) {
 	zero := money.Zero(draft.Currency)
 	empty := func(name string) Row { return Row{name, zero, zero, zero, zero, zero} }
-	rows, lab := map[string]*Row{}, Lab{Total: empty("")}
-	var sample []Charge
-	for _, m := range months {
+	rows, lab, sold := map[string]*Row{}, Lab{Total: empty("")}, sales{}
+	if err := replay(func(m AccountMonth) error {
 		r, ok := rows[m.Account]
 		if !ok {
 			made := empty(m.Account)
 			r = &made
 			rows[m.Account] = r
 		}
-		before, err := Month(m.Month, m.Groups, old(m))
+		held, err := old(m)
 		if err != nil {
-			return Lab{}, fmt.Errorf("account %s, %s, as it was: %w", m.Account, m.Month, err)
+			return err
+		}
+		before, err := Month(m.Month, m.Groups, held)
+		if err != nil {
+			return fmt.Errorf("account %s, %s, as it was: %w", m.Account, m.Month, err)
 		}
 		after, err := Month(m.Month, m.Groups, []Terms{draft})
 		if err != nil {
-			return Lab{}, fmt.Errorf("account %s, %s, with the draft: %w", m.Account, m.Month, err)
+			return fmt.Errorf("account %s, %s, with the draft: %w", m.Account, m.Month, err)
 		}
-		sample = append(sample, after...)
 		for _, to := range []*Row{r, &lab.Total} {
 			if err := to.sum(before, after); err != nil {
-				return Lab{}, err
+				return err
 			}
 		}
+		return sold.add(after)
+	}); err != nil {
+		return Lab{}, err
 	}
 	for _, r := range rows {
 		lab.Rows = append(lab.Rows, *r)
@@ -70,7 +79,7 @@ func Compare(months []AccountMonth, old func(AccountMonth) []Terms, draft Terms)
 		return cmp.Or(b.More.Decimal().Cmp(a.More.Decimal()), strings.Compare(a.Account, b.Account))
 	})
 	var err error
-	lab.Below, err = below(sample)
+	lab.Below, err = sold.below()
 	return lab, err
 }
 
@@ -95,48 +104,37 @@ func (r *Row) sum(before, after []Charge) error {
 	return err
 }
 
-// losses rates a sample month by month, as if it were one account's.
-func losses(sample []usage.Group, t Terms) ([]Below, error) {
-	months := map[usage.Month][]usage.Group{}
-	for _, g := range sample {
-		months[g.Day.Month()] = append(months[g.Day.Month()], g)
-	}
-	var all []Charge
-	for m, groups := range months {
-		charges, err := Month(m, groups, []Terms{t})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, charges...)
-	}
-	return below(all)
-}
+// sales are cost and price by rule and meter.
+type sales map[sale]*Below
 
-// below adds up cost and price per rule and meter and keeps where at least the
-// smallest coin is missing.
-func below(charges []Charge) ([]Below, error) {
-	type key struct{ rule, meter string }
-	sums := map[key]*Below{}
+type sale struct{ rule, meter string }
+
+func (s sales) add(charges []Charge) error {
 	for _, c := range charges {
 		if c.Kind != KindUsage {
 			continue
 		}
-		k := key{c.Rule, c.Group.Meter}
-		b, ok := sums[k]
+		k := sale{c.Rule, c.Group.Meter}
+		b, ok := s[k]
 		if !ok {
 			b = &Below{Rule: c.Rule, Meter: c.Group.Meter, Name: c.Group.MeterName, Cost: money.Zero(c.Sell.Currency()), Sell: money.Zero(c.Sell.Currency())}
-			sums[k] = b
+			s[k] = b
 		}
 		b.Name = min(b.Name, c.Group.MeterName)
 		if err := add(&b.Cost, c.SoldCost); err != nil {
-			return nil, err
+			return err
 		}
 		if err := add(&b.Sell, c.Sell); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	return nil
+}
+
+// below are the sales where at least the smallest coin is missing.
+func (s sales) below() ([]Below, error) {
 	var list []Below
-	for _, b := range sums {
+	for _, b := range s {
 		loss, err := b.Cost.Sub(b.Sell)
 		if err != nil {
 			return nil, err

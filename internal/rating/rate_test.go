@@ -342,7 +342,7 @@ func TestFeesMinimumsAndSupport(t *testing.T) {
 func TestIaaSAndSaaSGoToTheirOwnLines(t *testing.T) {
 	list := rating.Terms{List: rating.Default("EUR"), Currency: "EUR"}
 	list.List.Lines = rating.SplitIaaSSaaS("Integrated Microsoft Azure Services IaaS", "late", "Integrated Microsoft Azure Services SaaS", "late")
-	if bad := rating.Validate(list.List, nil, nil); len(bad) > 0 {
+	if bad := refusals(t, list.List, nil); len(bad) > 0 {
 		t.Fatal(bad)
 	}
 	for want, g := range map[string]usage.Group{

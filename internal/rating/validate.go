@@ -15,15 +15,16 @@ import (
 // Validate says all that is wrong with a list, the rules in question named: what is
 // not readable, rules that claim the same usage, usage that no rule covers, and
 // rules that sell a sample of real usage below its cost. No refusal = it may be
-// saved. The sample may be empty; rates are the partner's for its months.
-func Validate(l List, sample []usage.Group, rates []Exchange) []fault.Refusal {
+// saved. Without a sample nothing is looked for in it, and the only errors are those of
+// reading it; rates are the partner's for its months.
+func Validate(l List, sample Replay, rates []Exchange) ([]fault.Refusal, error) {
 	all := l.form()
 	all = append(all, conflicts(names(l.Rules, func(r Rule) (string, Match) { return r.ID, r.Match }), "rules", "rule")...)
 	if len(l.Lines) > 0 {
 		all = append(all, conflicts(names(l.Lines, func(n Line) (string, Match) { return n.ID, n.Match }), "lines", "line")...)
 	}
-	if len(all) > 0 { // prices of a list that is not clear say nothing
-		return all
+	if len(all) > 0 || sample == nil { // prices of a list that is not clear say nothing
+		return all, nil
 	}
 	return l.belowCost(sample, rates)
 }
@@ -76,14 +77,29 @@ func conflicts(all []named, field, word string) (list []fault.Refusal) {
 
 // belowCost rates the sample and names each rule that loses at least one coin on a
 // meter. Less than a coin is the tail of Microsoft's own digits.
-func (l List) belowCost(sample []usage.Group, rates []Exchange) (list []fault.Refusal) {
-	below, err := losses(sample, Terms{List: l, Currency: l.Currency, Exchange: rates})
-	if err != nil {
+func (l List) belowCost(sample Replay, rates []Exchange) (list []fault.Refusal, err error) {
+	t, sold := Terms{List: l, Currency: l.Currency, Exchange: rates}, sales{}
+	var unpriced error
+	if err = sample(func(m AccountMonth) error {
+		charges, err := Month(m.Month, m.Groups, []Terms{t})
+		if err == nil {
+			err = sold.add(charges)
+		}
+		unpriced = err
+		return err
+	}); err != nil && unpriced == nil {
+		return nil, err
+	}
+	if unpriced != nil {
 		r := fault.Refusal{Field: "rules", Code: "sample", Reason: "The sample of usage cannot be priced with this list.", Remedy: "Add the partner's exchange rates of its months, or choose another currency."}
-		if f := fault.Of(err); f != nil {
+		if f := fault.Of(unpriced); f != nil {
 			r.Reason = "The sample of usage cannot be priced with this list: " + f.Message + "."
 		}
-		return []fault.Refusal{r}
+		return []fault.Refusal{r}, nil
+	}
+	below, err := sold.below()
+	if err != nil {
+		return nil, err
 	}
 	for _, b := range below {
 		i := slices.IndexFunc(l.Rules, func(r Rule) bool { return r.ID == b.Rule })
@@ -96,7 +112,7 @@ func (l List) belowCost(sample []usage.Group, rates []Exchange) (list []fault.Re
 			Remedy: "Raise its price, or write down on the rule why it may sell below cost.",
 		})
 	}
-	return list
+	return list, nil
 }
 
 // form checks what each member says by itself.

@@ -1,9 +1,11 @@
 package rating_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"causeway/internal/fault"
 	"causeway/internal/rating"
 	"causeway/internal/usage"
 
@@ -42,7 +44,7 @@ func TestAListThatIsNotClearIsRefused(t *testing.T) {
 		{"a credit that does not exist", []rating.Rule{all, in("r", rating.Match{Credit: []string{"store"}})}, "form store"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := rating.Validate(terms(c.rules...).List, nil, nil)
+			got := refusals(t, terms(c.rules...).List, nil)
 			if c.want == "" {
 				if len(got) > 0 {
 					t.Errorf("refused: %v", got)
@@ -66,39 +68,71 @@ func TestAListThatIsNotClearIsRefused(t *testing.T) {
 }
 
 func TestSellingBelowCostIsRefusedWithTheRule(t *testing.T) {
-	sample := []usage.Group{group("2026-01-05", "m", "10", "4", earned), group("2026-01-06", "m", "10", "4")}
+	sample := replay( // of two accounts, which are one sale together
+		rating.AccountMonth{Account: "A", Month: "2026-01", Groups: []usage.Group{group("2026-01-05", "m", "10", "4", earned)}},
+		rating.AccountMonth{Account: "B", Month: "2026-01", Groups: []usage.Group{group("2026-01-06", "m", "10", "4")}})
 	at := func(percent string) rating.List {
 		return terms(rating.Rule{ID: "cheap", Base: rating.OnList, Percent: dec(percent)}).List
 	}
 	// list 40, cost 17 + 20 = 37: at 7.5 % off it is even.
-	if got := rating.Validate(at("-7.5"), sample, nil); len(got) > 0 {
+	if got := refusals(t, at("-7.5"), sample); len(got) > 0 {
 		t.Errorf("sold at cost: %v", got)
 	}
-	got := rating.Validate(at("-8"), sample, nil)
+	got := refusals(t, at("-8"), sample)
 	if len(got) != 1 || got[0].Code != "below-cost" || got[0].Field != "rules.cheap" || !strings.Contains(got[0].Reason, "36.80 EUR for what costs 37.00 EUR") {
 		t.Errorf("%+v", got)
 	}
 	signed := at("-8")
 	signed.Rules[0].BelowCost = "Contract 2026-7: lost leader until June."
-	if got := rating.Validate(signed, sample, nil); len(got) > 0 {
+	if got := refusals(t, signed, sample); len(got) > 0 {
 		t.Errorf("below cost with a reason: %v", got)
 	}
 	abroad := at("0")
 	abroad.Currency = "GBP"
-	if got := rating.Validate(abroad, sample, nil); len(got) != 1 || got[0].Code != "sample" {
+	if got := refusals(t, abroad, sample); len(got) != 1 || got[0].Code != "sample" {
 		t.Errorf("a sample in another currency: %+v", got)
 	}
 }
 
-func TestTheLabSaysWhoPaysMoreAndWhatLoses(t *testing.T) {
-	months := []rating.AccountMonth{
-		{Account: "BIG", Month: "2026-01", Groups: []usage.Group{group("2026-01-05", "m", "100", "4", earned)}},
-		{Account: "BIG", Month: "2026-02", Groups: []usage.Group{group("2026-02-05", "m", "50", "4", earned)}},
-		{Account: "DISK", Month: "2026-01", Groups: []usage.Group{group("2026-01-05", "d", "10", "4", func(g *usage.Group) { g.Category = "Storage" })}},
+// replay gives these, as a lake does.
+func replay(all ...rating.AccountMonth) rating.Replay {
+	return func(each func(rating.AccountMonth) error) error {
+		for _, m := range all {
+			if err := each(m); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
+}
+
+func refusals(t *testing.T, l rating.List, sample rating.Replay) []fault.Refusal {
+	t.Helper()
+	bad, err := rating.Validate(l, sample, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bad
+}
+
+// A sample that cannot be read is no verdict on the list.
+func TestASampleThatCannotBeRead(t *testing.T) {
+	away := errors.New("the lake is away")
+	bad, err := rating.Validate(rating.Default("EUR"), func(func(rating.AccountMonth) error) error { return away }, nil)
+	if !errors.Is(err, away) || len(bad) > 0 {
+		t.Errorf("%v, %v", bad, err)
+	}
+}
+
+func TestTheLabSaysWhoPaysMoreAndWhatLoses(t *testing.T) {
+	months := replay(
+		rating.AccountMonth{Account: "BIG", Month: "2026-01", Groups: []usage.Group{group("2026-01-05", "m", "100", "4", earned)}},
+		rating.AccountMonth{Account: "BIG", Month: "2026-02", Groups: []usage.Group{group("2026-02-05", "m", "50", "4", earned)}},
+		rating.AccountMonth{Account: "DISK", Month: "2026-01", Groups: []usage.Group{group("2026-01-05", "d", "10", "4", func(g *usage.Group) { g.Category = "Storage" })}},
+	)
 	draft := terms(rating.Rule{ID: "all", Base: rating.OnList, Percent: decimal.NewFromInt(10)}, rating.Rule{ID: "storage", Match: rating.Match{Category: []string{"Storage"}}, Base: rating.OnList, Percent: dec("-20")})
-	lab, err := rating.Compare(months, func(rating.AccountMonth) []rating.Terms {
-		return []rating.Terms{{List: rating.Default("EUR"), Currency: "EUR"}}
+	lab, err := rating.Compare(months, func(rating.AccountMonth) ([]rating.Terms, error) {
+		return []rating.Terms{{List: rating.Default("EUR"), Currency: "EUR"}}, nil
 	}, draft)
 	if err != nil {
 		t.Fatal(err)

@@ -240,17 +240,16 @@ func TestPriceLists(t *testing.T) {
 	s.get("/staff/prices/ours").is(200).says("Version 1", "Draft", "Five percent more", "list + 5 %", "list − 10 %", "Activate…")
 
 	// What the lab says is what the months would have come to.
-	months, err := w.lake.Usage(t.Context(), "2026-10", "2026-10")
-	w.must(err)
 	sum := money.Zero("USD")
-	for _, x := range months {
+	w.must(w.lake.Usage(t.Context(), "2026-10", "2026-10", func(x rating.AccountMonth) error {
 		charges, err := rating.Month(x.Month, x.Groups, []rating.Terms{{List: ourPrices("ours", "5"), Currency: "USD"}})
 		w.must(err)
 		for _, c := range charges {
 			sum, err = sum.Add(c.Sell)
 			w.must(err)
 		}
-	}
+		return nil
+	}))
 	s.get("/staff/prices/ours/lab?months=1").is(200).says("They would pay "+grouped(sum), "CTSO", "FBRK", "Nothing is sold below its cost")
 
 	reader := w.signIn(demo.Reader)

@@ -134,8 +134,7 @@ func (l *lake) Records(_ context.Context, s billing.Slice, after string, limit i
 }
 
 // Usage gives everything for the price lab.
-func (l *lake) Usage(_ context.Context, from, to usage.Month) ([]rating.AccountMonth, error) {
-	var list []rating.AccountMonth
+func (l *lake) Usage(_ context.Context, from, to usage.Month, each func(rating.AccountMonth) error) error {
 	for account_, groups := range l.groups {
 		by := map[usage.Month][]usage.Group{}
 		for _, g := range groups {
@@ -144,10 +143,12 @@ func (l *lake) Usage(_ context.Context, from, to usage.Month) ([]rating.AccountM
 			}
 		}
 		for m, groups := range by {
-			list = append(list, rating.AccountMonth{Account: account_, Month: m, Groups: groups})
+			if err := each(rating.AccountMonth{Account: account_, Month: m, Groups: groups}); err != nil {
+				return err
+			}
 		}
 	}
-	return list, nil
+	return nil
 }
 
 // summed is an account's month as the cycle keeps it.

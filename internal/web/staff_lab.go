@@ -1,10 +1,13 @@
 package web
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"causeway/internal/account"
 	"causeway/internal/fault"
@@ -95,36 +98,46 @@ func signed(s string) string {
 	return "+" + s
 }
 
+// past gives the usage of past months. Those of a large partner take longer than a page
+// may otherwise; who leaves the page ends it.
+func (s *Server) past(v *visit, from, to usage.Month, each func(rating.AccountMonth) error) error {
+	if err := http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(pastTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return s.Records.Usage(v.ctx(), from, to, each)
+}
+
+// pastTime is how long a page may replay months.
+const pastTime = 15 * time.Minute
+
 // replay compares months with a draft; accounts of another currency are left out.
 func (s *Server) replay(v *visit, draft rating.List, from, to usage.Month) (rating.Lab, int, error) {
-	months, err := s.Records.Usage(v.ctx(), from, to)
-	if err != nil {
-		return rating.Lab{}, 0, err
-	}
-	currency, left := map[string]bool{}, map[string]bool{}
-	terms := map[string][]rating.Terms{}
-	kept := months[:0]
-	for _, m := range months {
-		same, known := currency[m.Account]
-		if !known {
-			a, err := s.People.Account(v.ctx(), account.Alias(m.Account))
-			if err != nil && fault.KindOf(err) != fault.NotFound {
-				return rating.Lab{}, 0, err
+	same := map[string]bool{} // by account: it has the currency of the draft
+	kept := func(each func(rating.AccountMonth) error) error {
+		return s.past(v, from, to, func(m rating.AccountMonth) error {
+			is, known := same[m.Account]
+			if !known {
+				a, err := s.People.Account(v.ctx(), account.Alias(m.Account))
+				if err != nil && fault.KindOf(err) != fault.NotFound {
+					return err
+				}
+				is = err == nil && a.Currency == draft.Currency
+				same[m.Account] = is
 			}
-			same = err == nil && a.Currency == draft.Currency
-			currency[m.Account] = same
-		}
-		if !same {
-			left[m.Account] = true
-			continue
-		}
-		t, err := s.Prices.Terms(v.ctx(), s.DB.Read(), account.Alias(m.Account), draft.Currency, m.Month)
-		if err != nil {
-			return rating.Lab{}, 0, err
-		}
-		terms[m.Account+string(m.Month)] = t
-		kept = append(kept, m)
+			if !is {
+				return nil
+			}
+			return each(m)
+		})
 	}
-	lab, err := rating.Compare(kept, func(m rating.AccountMonth) []rating.Terms { return terms[m.Account+string(m.Month)] }, rating.Terms{List: draft, Currency: draft.Currency})
-	return lab, len(left), err
+	lab, err := rating.Compare(kept, func(m rating.AccountMonth) ([]rating.Terms, error) {
+		return s.Prices.Terms(v.ctx(), s.DB.Read(), account.Alias(m.Account), draft.Currency, m.Month)
+	}, rating.Terms{List: draft, Currency: draft.Currency})
+	other := 0
+	for _, is := range same {
+		if !is {
+			other++
+		}
+	}
+	return lab, other, err
 }

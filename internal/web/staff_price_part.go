@@ -471,11 +471,7 @@ func (s *Server) savedPart(v *visit) (price.Version, error) {
 	if newest.State == price.Draft {
 		was = newest.Hash
 	}
-	sample, err := s.sample(v)
-	if err != nil {
-		return price.Version{}, err
-	}
-	return s.Prices.Save(v.ctx(), v.me, l, was, v.form("note"), sample, nil)
+	return s.Prices.Save(v.ctx(), v.me, l, was, v.form("note"), s.sample(v), nil)
 }
 
 // newPrices begins a list: one percent on one base for all usage. Rules, fees and all
@@ -502,9 +498,5 @@ func (s *Server) begunPrices(v *visit) (price.Version, error) {
 	if len(n.wrong) > 0 {
 		return price.Version{}, fault.Refuse(n.wrong...)
 	}
-	sample, err := s.sample(v)
-	if err != nil {
-		return price.Version{}, err
-	}
-	return s.Prices.Save(v.ctx(), v.me, l, "", v.form("note"), sample, nil)
+	return s.Prices.Save(v.ctx(), v.me, l, "", v.form("note"), s.sample(v), nil)
 }

@@ -144,28 +144,16 @@ func (s *Server) savedPrices(v *visit) (price.Version, error) {
 	if err != nil {
 		return price.Version{}, fault.Field("list", "The list cannot be read: "+plainJSON(err)+".", "Correct the JSON; every member is described in the documentation of price lists.")
 	}
-	sample, err := s.sample(v)
-	if err != nil {
-		return price.Version{}, err
-	}
-	return s.Prices.Save(v.ctx(), v.me, l, v.form("was"), v.form("note"), sample, nil)
+	return s.Prices.Save(v.ctx(), v.me, l, v.form("was"), v.form("note"), s.sample(v), nil)
 }
 
 // sample is last month's usage, to find sales below cost in.
-func (s *Server) sample(v *visit) ([]usage.Group, error) {
+func (s *Server) sample(v *visit) rating.Replay {
 	if s.Records == nil {
-		return nil, nil
+		return nil
 	}
 	m := usage.MonthOf(v.now).Add(-1)
-	list, err := s.Records.Usage(v.ctx(), m, m)
-	if err != nil {
-		return nil, err
-	}
-	var groups []usage.Group
-	for _, x := range list {
-		groups = append(groups, x.Groups...)
-	}
-	return groups, nil
+	return func(each func(rating.AccountMonth) error) error { return s.past(v, m, m, each) }
 }
 
 // priceList: GET /staff/prices/{list}?edit=1 is one list with its versions.

@@ -70,8 +70,9 @@ type Records interface {
 	Charges(ctx context.Context, s billing.Slice) ([]rating.Charge, error)
 	// Records gives a page of single records, and where the next one begins ("" = nowhere).
 	Records(ctx context.Context, s billing.Slice, after string, limit int, columns ...string) ([]usage.Record, string, error)
-	// Usage gives all usage of these months, account by account: what the price lab replays.
-	Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error)
+	// Usage gives all usage of these months, each account's month by itself: what the
+	// price lab replays.
+	Usage(ctx context.Context, from, to usage.Month, each func(rating.AccountMonth) error) error
 }
 
 // Health is one line of what is well or not about the connection to Microsoft.

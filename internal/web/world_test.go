@@ -329,6 +329,6 @@ func (b behind) Records(ctx context.Context, s billing.Slice, after string, limi
 	return b.w.lake.Records(ctx, s, after, limit, columns...)
 }
 
-func (b behind) Usage(ctx context.Context, from, to usage.Month) ([]rating.AccountMonth, error) {
-	return b.w.lake.Usage(ctx, from, to)
+func (b behind) Usage(ctx context.Context, from, to usage.Month, each func(rating.AccountMonth) error) error {
+	return b.w.lake.Usage(ctx, from, to, each)
 }
