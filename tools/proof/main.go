@@ -100,7 +100,7 @@ func year(seed int) proof {
 	const partners, months = 100, 12
 	return proof{
 		title: fmt.Sprintf("Torture: 1 000 partner-years billed, seeds %d to %d", seed, seed+partners-1),
-		args:  []string{"torture", "--billing", "--months", strconv.Itoa(months), "--seeds", strconv.Itoa(partners), "--at-once", "4", "--seed", strconv.Itoa(seed), "--timeout", "4h", "--json"},
+		args:  []string{"torture", "--billing", "--months", strconv.Itoa(months), "--seeds", strconv.Itoa(partners), "--at-once", "6", "--seed", strconv.Itoa(seed), "--timeout", "4h", "--json"},
 		limits: []limit{
 			{"unbalanced", atMost, 0}, {"unexplained", atMost, 0}, {"misbilled", atMost, 0}, {"not_replayed", atMost, 0}, {"leaked_secrets", atMost, 0},
 			{"partners", atLeast, partners}, {"months", atLeast, partners * months},
