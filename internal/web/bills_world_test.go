@@ -303,6 +303,14 @@ func (w *world) customerPages(docs []invoice.Document) map[string]string {
 func (w *world) financePages(docs []invoice.Document) map[string]string {
 	_, err := w.app.Prices.Save(w.t.Context(), w.actor(demo.Finance), ourPrices("our-prices", "5"), "", "List and five percent; Storage ten percent off.", nil, nil)
 	w.must(err)
+	rich := richPrices(w.t)
+	v, err := w.app.Prices.Save(w.t.Context(), w.actor(demo.Finance), rich, "", "All kinds of parts", nil, nil)
+	w.must(err)
+	_, err = w.app.Prices.Activate(w.t.Context(), w.actor(demo.Finance), rich.ID, v.List.Version, usage.DayOf(w.app.Config.Now()).Add(1))
+	w.must(err)
+	rich.Fees = rich.Fees[:1]
+	_, err = w.app.Prices.Save(w.t.Context(), w.actor(demo.Finance), rich, "", "Without backup care", nil, nil)
+	w.must(err)
 	w.explained()
 	w.must(w.app.DB.Tx(w.t.Context(), func(tx *store.Tx) error { // what goes on, for as long as pictures are taken
 		return w.app.Jobs.Add(w.t.Context(), tx, billing.JobIssue, "2026-10", struct{}{}, w.app.Config.Now().Add(time.Hour))
@@ -310,6 +318,8 @@ func (w *world) financePages(docs []invoice.Document) map[string]string {
 	return map[string]string{
 		"staff-usage": "/usage?account=CTSO", "staff-slice": "/usage/account/CTSO/2026-11?category=Storage", "staff-billing": "/staff/billing?month=2026-10&sort=margin", "staff-close": "/staff/billing/close?month=2026-10", "staff-documents": "/staff/billing/invoices?month=2026-10",
 		"staff-settings": "/staff/billing/settings?seller=new", "staff-account": "/staff/billing/accounts/CTSO", "staff-accounting": "/staff/billing/accounting",
-		"staff-prices": "/staff/prices", "staff-price-new": "/staff/prices?new=1", "staff-price": "/staff/prices/our-prices", "staff-price-rule": "/staff/prices/our-prices/part?of=rules.storage", "staff-lab": "/staff/prices/our-prices/lab",
+		"staff-prices": "/staff/prices", "staff-price-new": "/staff/prices?new=1", "staff-price": "/staff/prices/our-prices", "staff-price-rule": "/staff/prices/our-prices/part?of=rules.storage",
+		"staff-price-rich": "/staff/prices/rich", "staff-price-json": "/staff/prices/rich?edit=1", "staff-price-from-json": "/staff/prices?new=json", "staff-price-terms": "/staff/prices/rich/part?of=terms", "staff-price-tiers": "/staff/prices/rich/part?of=rules.units.of-time",
+		"staff-price-fee": "/staff/prices/rich/part?of=fees.desk", "staff-price-support": "/staff/prices/rich/part?of=support.support", "staff-price-line": "/staff/prices/rich/part?of=lines", "staff-lab": "/staff/prices/our-prices/lab",
 	}
 }

@@ -36,7 +36,7 @@ const (
 
 // kinds are a page of each kind: the others have the same parts in other order, and are
 // looked at where pictures are taken.
-var kinds = []string{"usage", "budgets", "month", "invoice", "slice-one", "staff-billing", "staff-close", "staff-price-new"}
+var kinds = []string{"usage", "budgets", "month", "invoice", "slice-one", "staff-billing", "staff-close", "staff-price-new", "staff-price-rule"}
 
 // The pages of billing with thirteen months behind it: no fault by axe-core in either
 // theme, nothing refused by the Content-Security-Policy, no sideways scroll at 320 px.

@@ -30,11 +30,11 @@ func (v *visit) labMonths() int {
 // priceLab: GET /staff/prices/{list}/lab?months= replays past months with the newest
 // version: who pays more, what is left, what is sold below its cost.
 func (s *Server) priceLab(v *visit) error {
-	versions, err := s.Prices.Versions(v.ctx(), v.me, v.r.PathValue("list"))
+	version, err := s.newestPrices(v)
 	if err != nil {
 		return err
 	}
-	newest := versions[0].List
+	newest := version.List
 	shell, err := s.shell(v, "prices", "Price lab")
 	if err != nil {
 		return err

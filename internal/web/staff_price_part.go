@@ -9,7 +9,6 @@ import (
 
 	"causeway/internal/account"
 	"causeway/internal/fault"
-	"causeway/internal/money"
 	"causeway/internal/price"
 	"causeway/internal/rating"
 	"causeway/internal/web/ui"
@@ -45,6 +44,8 @@ func (p listPart) title() string {
 		return "Currency and earned credit"
 	case p.id == "":
 		return "New " + name
+	case p.kind == "support": // there is one at most
+		return "Support charge"
 	}
 	return strings.ToUpper(name[:1]) + name[1:] + " " + p.id
 }
@@ -78,10 +79,7 @@ func (s *Server) pricePartPage(v *visit, errs ui.Errors, sent bool) (ui.Settings
 	if p.Shell, err = s.shell(v, "prices", p.Title); err != nil {
 		return p, err
 	}
-	why := f.one("note", "Why do prices change?", "", wide, hint("It is kept in the audit."), func(x *ui.Field) { x.MaxLength = 1000 })
-	if newest.State == price.Draft && why.Value == "" {
-		why.Value = newest.Note
-	}
+	why := reasonFor(f, newest)
 	p.Groups = append(p.Groups, ui.FormGroup{Title: "Reason", Fields: []ui.Field{why}})
 	if newest.State == price.Draft {
 		p.Saved = fmt.Sprintf("Version %d is a draft: it is changed.", l.Version)
@@ -136,24 +134,35 @@ var matchInputs = []matchInput{
 	{"entitlement", "Subscription", "Its id", func(m *rating.Match) *[]string { return &m.Entitlement }},
 }
 
-// matchGroup edits for which usage something is. Values with bars are for JSON alone.
+// uncut tells whether a value comes back from an input as it was: with a bar, a line or
+// blanks around it, or without a letter, it would not.
+func uncut(s string) bool {
+	return s != "" && s == strings.TrimSpace(s) && !strings.ContainsAny(s, "|\r\n")
+}
+
+// allUncut tells it of several.
+func allUncut(all []string) bool {
+	return !slices.ContainsFunc(all, func(s string) bool { return !uncut(s) })
+}
+
+// matchGroup edits for which usage something is. Values that would be cut are for JSON alone.
 func matchGroup(f fields, m rating.Match) (ui.FormGroup, error) {
 	g := ui.FormGroup{Title: "For which usage", Text: "What is left empty takes everything; several values with | between them."}
-	bar := false
+	whole := true
 	for _, x := range matchInputs {
 		values := *x.of(&m)
-		bar = bar || slices.ContainsFunc(values, func(s string) bool { return strings.Contains(s, "|") })
+		whole = whole && allUncut(values)
 		g.Fields = append(g.Fields, f.one(x.id, x.label, strings.Join(values, " | "), optional, hint(x.hint), func(i *ui.Field) { i.Spellfree, i.Span = true, "2" }))
 	}
 	var tags []string
 	for _, name := range slices.Sorted(maps.Keys(m.Tags)) {
 		parts := append([]string{name}, m.Tags[name]...)
-		bar = bar || slices.ContainsFunc(parts, func(s string) bool { return strings.Contains(s, "|") })
+		whole = whole && allUncut(parts)
 		tags = append(tags, strings.Join(parts, " | "))
 	}
-	g.Fields = append(g.Fields, f.one("tags", "Tags", strings.Join(tags, "\n"), optional, lines(2), hint("name | value | another value, one tag a line; case counts in values"), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }))
-	if bar {
-		return g, fault.New(fault.Conflict, "One of its values has a bar, which a form takes for the end of a value. Edit the list as JSON.")
+	g.Fields = append(g.Fields, f.one("tags", "Tags", strings.Join(tags, "\n"), optional, lines(2), hint("name | value | another value, one tag a line; case counts in values"), mono))
+	if !whole {
+		return g, fault.New(fault.Conflict, "One of its values is empty, or has a bar, a line or blanks around it, which a form would lose. Edit the list as JSON.")
 	}
 	return g, nil
 }
@@ -182,7 +191,7 @@ func (p listPart) groups(f fields, l rating.List) ([]ui.FormGroup, error) {
 		if p.id == "" {
 			r.Base = rating.OnList
 		}
-		own.Title, own.Fields = "Price", append([]ui.Field{name}, baseFields(f, r.Base, r.Percent)...)
+		own.Title, own.Fields = "Price", append([]ui.Field{name}, baseFields(f, r.Base, r.Percent, append(bases[:len(bases):len(bases)], ui.Option{Value: "", Label: "Nothing: tiers with unit prices"}))...)
 		own.Fields = append(own.Fields, f.one("below_cost", "Why it may sell below cost", r.BelowCost, optional, wide, hint("Empty: it may not. Who saves it signs for it in the audit."), func(x *ui.Field) { x.MaxLength = 500 }))
 		g, err := matchGroup(f, r.Match)
 		return []ui.FormGroup{own, g, tierGroup(f, r.Tiers)}, err
@@ -226,8 +235,6 @@ func (p listPart) groups(f fields, l rating.List) ([]ui.FormGroup, error) {
 	return []ui.FormGroup{own, g}, err
 }
 
-func mono(x *ui.Field) { x.Mono, x.Spellfree = true, true }
-
 // termFields are what holds for a whole list.
 func termFields(f fields, l rating.List) []ui.Field {
 	return []ui.Field{
@@ -241,16 +248,12 @@ var exchanges = []ui.Option{{Value: string(rating.ByMicrosoft), Label: "Microsof
 
 var bases = []ui.Option{
 	{Value: string(rating.OnList), Label: "Microsoft's list price"}, {Value: string(rating.OnGross), Label: "Cost before the earned credit"},
-	{Value: string(rating.OnCost), Label: "Cost"}, {Value: "", Label: "Nothing: tiers with unit prices"},
+	{Value: string(rating.OnCost), Label: "Cost"},
 }
 
-func choice(options []ui.Option) func(*ui.Field) {
-	return func(x *ui.Field) { x.Type, x.Options = "select", options }
-}
-
-func baseFields(f fields, base rating.Base, percent decimal.Decimal) []ui.Field {
+func baseFields(f fields, base rating.Base, percent decimal.Decimal, from []ui.Option) []ui.Field {
 	return []ui.Field{
-		f.one("base", "A percent of", string(base), choice(bases)),
+		f.one("base", "A percent of", string(base), choice(from)),
 		f.one("percent", "Mark-up or discount", percent.String(), hint("10 is a mark-up, −10 a discount"), func(x *ui.Field) { x.Inputmode, x.Suffix = "decimal", "%" }),
 	}
 }
@@ -313,190 +316,16 @@ func put[T any](all []T, id string, x T, of func(T) string) []T {
 	return append(all, x)
 }
 
-// partForm reads what was sent of a part, and collects what cannot be read.
-type partForm struct {
-	v     *visit
-	wrong []fault.Refusal
-}
-
-// numberOf reads a number that somebody typed: "7.5", "−10" or "5 %"; like an amount it
-// has no exponent and at most 40 digits.
-func numberOf(s string) (decimal.Decimal, bool) {
-	s = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(strings.Replace(s, "−", "-", 1)), "%"))
-	a, err := money.Parse(s, "USD")
-	return a.Decimal(), err == nil
-}
-
-func (n *partForm) number(id string) decimal.Decimal {
-	d, ok := numberOf(or(n.v.form(id), "0"))
-	if !ok {
-		n.wrong = append(n.wrong, fault.Refusal{Field: id, Reason: "“" + n.v.form(id) + "” is no number.", Remedy: "Write it like 7.5, without separators of thousands."})
-	}
-	return d
-}
-
-func (n *partForm) text(id string) string { return strings.ReplaceAll(n.v.form(id), "\r\n", "\n") }
-
-func (n *partForm) match() rating.Match {
-	var m rating.Match
-	for _, x := range matchInputs {
-		for value := range strings.SplitSeq(n.v.form(x.id), "|") {
-			if value = strings.TrimSpace(value); value != "" {
-				*x.of(&m) = append(*x.of(&m), value)
-			}
-		}
-	}
-	rowsOf(n.text("tags"), func(row int, parts []string) {
-		if len(parts) < 2 || slices.Contains(parts, "") || m.Tags[parts[0]] != nil {
-			n.wrong = append(n.wrong, fault.Refusal{Field: "tags", Reason: fmt.Sprintf("Line %d: a tag has a name of its own and at least one value.", row), Remedy: "Write it like env | prod | staging."})
-			return
-		}
-		if m.Tags == nil {
-			m.Tags = map[string][]string{}
-		}
-		m.Tags[parts[0]] = parts[1:]
-	})
-	return m
-}
-
-func (n *partForm) steps(value func(*rating.Step) *decimal.Decimal) (steps []rating.Step) {
-	rowsOf(n.text("steps"), func(row int, parts []string) {
-		var s rating.Step
-		ok := len(parts) == 2
-		if ok {
-			*value(&s), ok = numberOf(parts[1])
-		}
-		if ok && !strings.EqualFold(parts[0], "rest") {
-			var end decimal.Decimal
-			end, ok = numberOf(parts[0])
-			s.UpTo = &end
-		}
-		if !ok {
-			n.wrong = append(n.wrong, fault.Refusal{Field: "steps", Reason: fmt.Sprintf("Line %d cannot be read.", row), Remedy: "Write it like 10000 | 0.02, and the last one like rest | 0.018."})
-		}
-		steps = append(steps, s)
-	})
-	return steps
-}
-
-func (n *partForm) terms(l *rating.List) {
-	l.Currency, l.Exchange, l.EarnedShare = money.Currency(strings.ToUpper(n.v.form("currency"))), rating.ExchangeBy(n.v.form("exchange")), n.number("earned_share")
-}
-
-// change puts what was sent into the list.
-func (p listPart) change(n *partForm, l *rating.List) {
-	id := or(p.id, n.v.form("id"))
-	if id == "" && p.kind != "terms" {
-		n.wrong = append(n.wrong, fault.Refusal{Field: "id", Reason: "It has no name.", Remedy: "Give it a short one of its own."})
-	}
-	switch p.kind {
-	case "terms":
-		n.terms(l)
-	case "rules":
-		r := rating.Rule{ID: id, Match: n.match(), Base: rating.Base(n.v.form("base")), Percent: n.number("percent"), BelowCost: n.v.form("below_cost")}
-		switch of := rating.Measure(n.v.form("tiers")); {
-		case of == rating.OfMoney:
-			r.Tiers = &rating.Tiers{Of: of, How: rating.Climb(n.v.form("how")), Steps: n.steps(stepPercent)}
-		case of != "":
-			r.Tiers = &rating.Tiers{Of: of, How: rating.Climb(n.v.form("how")), Steps: n.steps(stepPrice)}
-		case n.v.form("steps") != "":
-			n.wrong = append(n.wrong, fault.Refusal{Field: "tiers", Reason: "There are tiers, but not what they count.", Remedy: "Choose it, or empty the tiers."})
-		}
-		l.Rules = put(l.Rules, p.id, r, ruleID)
-	case "fees":
-		l.Fees = put(l.Fees, p.id, rating.Fee{ID: id, Label: n.v.form("label"), Amount: n.number("amount"), Match: n.match(), Always: n.v.form("always") == "yes"}, feeID)
-	case "minimums":
-		l.Minimums = put(l.Minimums, p.id, rating.Minimum{ID: id, Label: n.v.form("label"), Amount: n.number("amount"), Match: n.match()}, minimumID)
-	case "lines":
-		l.Lines = put(l.Lines, p.id, rating.Line{ID: id, Label: n.v.form("label"), Late: n.v.form("late"), Match: n.match()}, lineID)
-	case "support":
-		l.Support = &rating.Support{ID: id, Label: n.v.form("label"), Steps: n.steps(stepPercent), Minimum: n.number("amount")}
-	}
-}
-
-// remove takes the part out of the list.
-func (p listPart) remove(l *rating.List) {
-	switch p.kind {
-	case "rules":
-		l.Rules = slices.DeleteFunc(l.Rules, func(x rating.Rule) bool { return x.ID == p.id })
-	case "fees":
-		l.Fees = slices.DeleteFunc(l.Fees, func(x rating.Fee) bool { return x.ID == p.id })
-	case "minimums":
-		l.Minimums = slices.DeleteFunc(l.Minimums, func(x rating.Minimum) bool { return x.ID == p.id })
-	case "lines":
-		l.Lines = slices.DeleteFunc(l.Lines, func(x rating.Line) bool { return x.ID == p.id })
-	case "support":
-		l.Support = nil
-	}
-}
-
-// savePricePart: POST /staff/prices/{list}/part?of= keeps the list with a part that was
-// changed, added or, with remove=yes, taken out, as a draft.
-func (s *Server) savePricePart(v *visit) error {
-	saved, err := s.savedPart(v)
-	if err == nil {
-		return v.to("/staff/prices/"+saved.List.ID, "Draft saved")
-	}
-	return s.answer(v, err, "", func(errs ui.Errors) (ui.SettingsPage, error) {
-		for i, e := range errs { // what is wrong with the list as a whole has no input here
-			if kind, _, _ := strings.Cut(e.Field, "."); partNames[kind] != "" {
-				errs[i].Field = ""
-			}
-		}
-		return s.pricePartPage(v, errs, true)
-	})
-}
-
-func (s *Server) savedPart(v *visit) (price.Version, error) {
-	newest, err := s.newestPrices(v)
-	if err != nil {
-		return price.Version{}, err
-	}
-	l, of, n := newest.List, partOf(v.form("of")), &partForm{v: v}
-	if _, err := of.groups(fields{v: v}, l); err != nil { // it must be there
-		return price.Version{}, err
-	}
-	if v.form("version") != newest.Hash {
-		return price.Version{}, fault.New(fault.Conflict, "Somebody else changed this price list meanwhile. Look at what it has now, and send your change again.")
-	}
-	if v.form("remove") == "yes" && of.id != "" {
-		of.remove(&l)
-	} else {
-		of.change(n, &l)
-	}
-	if len(n.wrong) > 0 {
-		return price.Version{}, fault.Refuse(n.wrong...)
-	}
-	was := ""
-	if newest.State == price.Draft {
-		was = newest.Hash
-	}
-	return s.Prices.Save(v.ctx(), v.me, l, was, v.form("note"), s.sample(v), nil)
-}
-
 // newPrices begins a list: one percent on one base for all usage. Rules, fees and all
 // the rest come after that, on its page.
 func newPrices(v *visit, errs ui.Errors, sent bool) ui.BoardForm {
 	f := fields{v, errs, sent}
 	l := rating.Default("USD")
 	in := append([]ui.Field{f.one("id", "Name", "", func(x *ui.Field) { x.Spellfree, x.MaxLength = true, 60 })}, termFields(f, l)...)
-	in = append(in, baseFields(f, rating.OnList, decimal.Zero)...)
-	in = append(in, f.one("note", "Why do prices change?", "", wide, hint("It is kept in the audit."), func(x *ui.Field) { x.MaxLength = 1000 }))
-	in[5].Options = bases[:3]
+	in = append(in, baseFields(f, rating.OnList, decimal.Zero, bases)...)
+	in = append(in, reasonFor(f, price.Version{}))
 	return ui.BoardForm{
 		Title: "New price list", Text: "It begins with one price for all usage; rules for some of it, fees and tiers come on its page. It is in force only from the day that you activate it.", Action: "/staff/prices", Errors: errs, Fields: in,
 		Button: ui.Action{ID: "save-list", Label: "Save draft", Variant: "primary", Submit: true, Busy: "Checking…", Off: v.may(account.ActPriceChange, "")},
 	}
-}
-
-// begunPrices keeps the list that newPrices began.
-func (s *Server) begunPrices(v *visit) (price.Version, error) {
-	n, l := &partForm{v: v}, rating.Default("USD")
-	l.ID = v.form("id")
-	n.terms(&l)
-	l.Rules[0].Base, l.Rules[0].Percent = rating.Base(v.form("base")), n.number("percent")
-	if len(n.wrong) > 0 {
-		return price.Version{}, fault.Refuse(n.wrong...)
-	}
-	return s.Prices.Save(v.ctx(), v.me, l, "", v.form("note"), s.sample(v), nil)
 }

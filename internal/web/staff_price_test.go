@@ -71,10 +71,13 @@ func TestAPartOfAPriceListComesBackAsItWas(t *testing.T) {
 		}
 	}
 	page.says("may sell below cost: Agreed in “2026” <for now> & later", "category Storage or Bandwidth, source microsoft, reservation none, credit none", "cost − 0.125 %",
-		"0.02 up to 1000.5, then 0.0175 USD a unit (volume)", "gross + 7 % up to 100, then gross − 3 % (graduated)", "49.9 USD a month", "every month", "at least 100 USD a month", "10 % up to 10000, then 7 %, at least 29 USD", "Machines of before", "12.5 % is the customer's")
+		"0.02 up to 1000.5, then 0.0175 USD a unit (volume)", "gross + 7 % up to 100, then gross − 3 % (graduated)", "49.90 USD a month", "every month", "at least 100.00 USD a month", "10 % up to 10000, then 7 %, at least 29.00 USD", "Machines of before", "12.5 % is the customer's")
 	rows := s.get("/staff/prices/rich/rules.csv").table()
 	if len(rows) != 1+len(parts)-1 { // a head; the terms are no row
 		t.Errorf("%d rows for %d parts: %q", len(rows)-1, len(parts)-1, rows)
+	}
+	if rows := s.get("/staff/prices/rich/rules.csv?kind=fees").table(); len(rows) != 3 || rows[1][3] != "desk" || rows[2][3] != "backup" {
+		t.Errorf("fees: %q", rows)
 	}
 }
 
@@ -90,7 +93,8 @@ func TestPriceListsAreMadeByForms(t *testing.T) {
 		w.must(err)
 		return all[0]
 	}
-	begin := s.get("/staff/prices?new=1").is(200).says("New price list", "Mark-up or discount").form()
+	page := s.get("/staff/prices?new=1").is(200).says("New price list", "Mark-up or discount").hides("tiers with unit prices")
+	begin := page.form()
 	with := func(from url.Values, more ...string) url.Values {
 		q := url.Values{}
 		for k, x := range from {
@@ -107,6 +111,8 @@ func TestPriceListsAreMadeByForms(t *testing.T) {
 	s.post("/staff/prices", with(begin, "id", "forms", "percent", "−40", "note", "Ours")).is(422).says("below cost")
 	s.post("/staff/prices", with(begin, "id", "forms", "percent", "5 %", "note", "Ours")).redirects("/staff/prices/forms")
 
+	s.post("/staff/prices", with(begin, "id", "forms", "note", "Once more")).is(422).says("There is a price list forms already")
+
 	at := func(of string) string { return "/staff/prices/forms/part?of=" + of }
 	send := func(of string, more ...string) *answer {
 		t.Helper()
@@ -121,6 +127,7 @@ func TestPriceListsAreMadeByForms(t *testing.T) {
 	send("rules", "id", "storage", "category", "Storage | Bandwidth", "reservation", "none", "credit", "none", "percent", "-3").redirects("/staff/prices/forms")
 	send("rules", "id", "iops", "category", "Storage", "meter", "m-1", "reservation", "none", "credit", "none", "tiers", "quantity", "base", "", "steps", "100 | 0.02").is(422).says("end, so that some usage has no price")
 	send("rules", "id", "iops", "category", "Storage", "meter", "m-1", "reservation", "none", "credit", "none", "tiers", "quantity", "base", "", "steps", "100 | 0.02\r\nrest | 0.018").redirects("/staff/prices/forms")
+	send("fees", "id", "desk", "label", "Service desk", "amount", "").is(422).says("is no number")
 	send("fees", "id", "desk", "label", "Service desk", "amount", "49.90", "always", "yes").redirects("/staff/prices/forms")
 	send("minimums", "id", "least", "label", "Minimum", "amount", "-1").is(422).says("least is negative")
 	send("support", "id", "care", "label", "Care", "steps", "rest | 3", "amount", "0").redirects("/staff/prices/forms")
@@ -168,16 +175,31 @@ func TestPriceListsAreMadeByForms(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	s.post("/staff/prices/forms/withdraw", url.Values{"version": {"7"}}).is(422)
+
+	// What was withdrawn comes back with nothing that follows.
+	s.get("/staff/prices/forms").is(200).says("Withdrawn", "59.00 USD a month").hides("79.00")
+	send("terms", "earned_share", "50", "note", "More credit").redirects("/staff/prices/forms")
+	if v := newest(); v.List.Version != 3 || !v.List.Fees[0].Amount.Equal(decimal.NewFromInt(59)) || !v.List.EarnedShare.Equal(decimal.NewFromInt(50)) {
+		t.Errorf("%+v", v)
+	}
 }
 
-// A value that a form would cut in two is left to JSON.
-func TestAValueWithABarIsForJSON(t *testing.T) {
+// A value that a form would cut or lose is left to JSON.
+func TestAValueThatAFormWouldLoseIsForJSON(t *testing.T) {
 	w := newWorld(t)
 	l := ourPrices("ours", "5")
-	l.Rules[4].Match.Category = []string{"Storage | old"}
 	l.Rules = l.Rules[:5]
-	l.Rules[4].Match.Reservation, l.Rules[4].Match.Credit = []string{"none"}, []string{"none"}
-	_, err := w.app.Prices.Save(t.Context(), w.actor(demo.Finance), l, "", "A bar", nil, nil)
-	w.must(err)
-	w.signIn(demo.Finance).get("/staff/prices/ours/part?of=rules.storage").is(409).says("Edit the list as JSON")
+	m := &l.Rules[4].Match
+	m.Reservation, m.Credit = []string{"none"}, []string{"none"}
+	s := w.signIn(demo.Finance)
+	was := ""
+	for _, value := range []string{"Storage | old", " Storage", "two\nlines", ""} {
+		for _, to := range []rating.Match{{Category: []string{value}}, {Tags: map[string][]string{"env": {value}}}} {
+			m.Category, m.Tags = to.Category, to.Tags
+			v, err := w.app.Prices.Save(t.Context(), w.actor(demo.Finance), l, was, "A value", nil, nil)
+			w.must(err)
+			was = v.Hash
+			s.get("/staff/prices/ours/part?of=rules.storage").is(409).says("Edit the list as JSON")
+		}
+	}
 }

@@ -30,15 +30,15 @@ func partRows(l rating.List) (all []partRow) {
 		if f.Always {
 			match = "every month"
 		}
-		all = append(all, partRow{listPart{"fees", f.ID}, f.ID, f.Label, match, f.Amount.String() + " " + string(l.Currency) + " a month"})
+		all = append(all, partRow{listPart{"fees", f.ID}, f.ID, f.Label, match, priceWord(f.Amount, l) + " a month"})
 	}
 	for _, m := range l.Minimums {
-		all = append(all, partRow{listPart{"minimums", m.ID}, m.ID, m.Label, m.Match.String(), "at least " + m.Amount.String() + " " + string(l.Currency) + " a month"})
+		all = append(all, partRow{listPart{"minimums", m.ID}, m.ID, m.Label, m.Match.String(), "at least " + priceWord(m.Amount, l) + " a month"})
 	}
 	if x := l.Support; x != nil {
 		text := stepWords(x.Steps, func(s rating.Step) string { return percentOf(s.Percent) })
 		if !x.Minimum.IsZero() {
-			text += ", at least " + x.Minimum.String() + " " + string(l.Currency)
+			text += ", at least " + priceWord(x.Minimum, l)
 		}
 		all = append(all, partRow{listPart{"support", x.ID}, x.ID, x.Label, "the spend of a month", text})
 	}
@@ -46,6 +46,11 @@ func partRows(l rating.List) (all []partRow) {
 		all = append(all, partRow{listPart{"lines", x.ID}, x.ID, "corrections: " + x.Late, x.Match.String(), x.Label})
 	}
 	return all
+}
+
+// priceWord is an amount of a list with its coins, and with every digit beyond them.
+func priceWord(d decimal.Decimal, l rating.List) string {
+	return ui.FormatAmount(d.StringFixed(max(l.Currency.Minor(), -d.Exponent())), string(l.Currency))
 }
 
 func percentOf(d decimal.Decimal) string { return strings.Replace(d.String(), "-", "−", 1) + " %" }
@@ -99,7 +104,7 @@ func partPanels(l rating.List, at string, may bool) []ui.Panel {
 	table := func(kind, title, sub, first, third, many, add, empty string) ui.Panel {
 		p := ui.Panel{Title: title, Sub: sub, Text: []string{empty}}
 		if n := len(rows[kind]); n > 0 {
-			p.Text, p.Grid = nil, &ui.Grid{Tight: true, Columns: []ui.Column{{Label: first}, {Label: "For"}, {Label: third}}, Rows: rows[kind], Foot: ui.Foot{Text: ui.Count(n, strings.ToLower(first), many), CSV: at + "/rules.csv"}}
+			p.Text, p.Grid = nil, &ui.Grid{Tight: true, Columns: []ui.Column{{Label: first}, {Label: "For"}, {Label: third}}, Rows: rows[kind], Foot: ui.Foot{Text: ui.Count(n, strings.ToLower(first), many), CSV: at + "/rules.csv?kind=" + kind}}
 		}
 		if may {
 			p.Link = ui.Link{Label: add, Href: listPart{kind: kind}.at(l.ID)}

@@ -47,7 +47,8 @@ func (s *Server) showLists(v *visit, code int, errs ui.Errors, sent bool) error 
 		}
 		of := versions[:n]
 		versions = versions[n:]
-		row := []ui.Cell{{Text: id, Sub: ui.Count(n, "version", "versions"), Href: "/staff/prices/" + id}, {State: ui.StateDraft, Text: "Draft"}, {Text: "not yet"}, {Text: strconv.Itoa(len(of[0].List.Rules))}, {Text: string(of[0].List.Currency)}}
+		newest := base(of).List
+		row := []ui.Cell{{Text: id, Sub: ui.Count(n, "version", "versions"), Href: "/staff/prices/" + id}, {State: ui.StateDraft, Text: "Draft"}, {Text: "not yet"}, {Text: strconv.Itoa(len(newest.Rules))}, {Text: string(newest.Currency)}}
 		for _, x := range of {
 			if x.State == price.Active && x.From <= today {
 				row[1], row[2] = ui.Cell{State: ui.StateReady, Text: "In force"}, ui.Cell{Text: fmt.Sprintf("version %d since %s", x.List.Version, dayWord(x.From))}
@@ -78,6 +79,22 @@ func (s *Server) showLists(v *visit, code int, errs ui.Errors, sent bool) error 
 	return nil
 }
 
+// base is the version that a list's page shows and its next one begins from: the newest,
+// but for those that were withdrawn.
+func base(versions []price.Version) price.Version {
+	i := slices.IndexFunc(versions, func(x price.Version) bool { return x.State != price.Withdrawn })
+	return versions[max(i, 0)]
+}
+
+// reasonFor asks why prices change; a draft keeps its reason until somebody says another.
+func reasonFor(f fields, from price.Version) ui.Field {
+	was := ""
+	if from.State == price.Draft {
+		was = from.Note
+	}
+	return f.one("note", "Why do prices change?", was, wide, hint("It is kept in the audit."), func(x *ui.Field) { x.MaxLength = 1000 })
+}
+
 // priceForm edits a list as JSON, which Save checks with named refusals.
 func (s *Server) priceForm(v *visit, from price.Version, title string, errs ui.Errors, sent bool) (ui.BoardForm, error) {
 	l := from.List
@@ -91,13 +108,9 @@ func (s *Server) priceForm(v *visit, from price.Version, title string, errs ui.E
 		was = from.Hash
 	}
 	f := fields{v, errs, sent}
-	body := f.one("list", "Rules as JSON", string(text), wide, lines(22), hint("The narrowest rule that fits some usage wins. Percent is on the base: list, gross or cost; −10 is a discount. Rules that overlap, leave a gap or sell below cost are refused by name."), func(x *ui.Field) { x.Mono, x.Spellfree = true, true })
-	note := f.one("note", "Why do prices change?", from.Note, wide, hint("It is kept in the audit."), func(x *ui.Field) { x.MaxLength = 1000 })
-	if was == "" && !sent {
-		note.Value = ""
-	}
+	body := f.one("list", "Rules as JSON", string(text), wide, lines(22), hint("The narrowest rule that fits some usage wins. Percent is on the base: list, gross or cost; −10 is a discount. Rules that overlap, leave a gap or sell below cost are refused by name."), mono)
 	return ui.BoardForm{
-		Title: title, Text: "A draft can be changed and tried in the lab; it is in force only from the day that you activate it.", Action: "/staff/prices", Errors: errs, Fields: []ui.Field{body, note},
+		Title: title, Text: "A draft can be changed and tried in the lab; it is in force only from the day that you activate it.", Action: "/staff/prices", Errors: errs, Fields: []ui.Field{body, reasonFor(f, from)},
 		Hidden: []ui.Pair{{Name: "was", Value: or(v.form("was"), was)}, {Name: "back", Value: from.List.ID}}, Button: ui.Action{ID: "save-list", Label: "Save draft", Variant: "primary", Submit: true, Busy: "Checking…", Off: v.may(account.ActPriceChange, "")},
 	}, nil
 }
@@ -115,11 +128,14 @@ func (s *Server) savePrices(v *visit) error {
 	if !ok || fault.KindOf(err) == fault.Forbidden {
 		return err
 	}
-	for i, e := range errs { // rules are all in one field here
-		if v.r.PostForm.Has("list") && e.Field != "note" {
-			errs[i].Label, errs[i].Field = e.Field, "list"
+	if v.r.PostForm.Has("list") { // rules are all in one field there
+		for i, e := range errs {
+			if e.Field != "note" {
+				errs[i].Label, errs[i].Field = e.Field, "list"
+			}
 		}
 	}
+	errs = besideInputs(errs)
 	if id := v.form("back"); id != "" {
 		if _, err := s.Prices.Versions(v.ctx(), v.me, id); err == nil {
 			return s.showList(v, id, statusOf(fault.New(fault.Invalid, "")), errs, true)
@@ -142,7 +158,7 @@ func (s *Server) savedPrices(v *visit) (price.Version, error) {
 		}
 	}
 	if err != nil {
-		return price.Version{}, fault.Field("list", "The list cannot be read: "+plainJSON(err)+".", "Correct the JSON; every member is described in the documentation of price lists.")
+		return price.Version{}, fault.Field("list", "The list cannot be read: "+plainJSON(err)+".", "Correct the JSON, or change the list by its forms.")
 	}
 	return s.Prices.Save(v.ctx(), v.me, l, v.form("was"), v.form("note"), s.sample(v), nil)
 }
@@ -170,10 +186,10 @@ func (s *Server) showList(v *visit, id string, code int, errs ui.Errors, sent bo
 	if err != nil {
 		return err
 	}
-	newest := versions[0]
+	newest := base(versions)
 	off := v.may(account.ActPriceChange, "")
 	at := "/staff/prices/" + id
-	board := ui.Board{Shell: shell, Head: ui.Head{Crumbs: []ui.Link{{Label: "Price lists", Href: "/staff/prices"}, {Label: id}}, Title: id, Text: fmt.Sprintf("%s · %s · newest version %d", newest.List.Currency, ui.Count(len(newest.List.Rules), "rule", "rules"), newest.List.Version)}}
+	board := ui.Board{Shell: shell, Head: ui.Head{Crumbs: []ui.Link{{Label: "Price lists", Href: "/staff/prices"}, {Label: id}}, Title: id, Text: fmt.Sprintf("%s · %s · version %d", newest.List.Currency, ui.Count(len(newest.List.Rules), "rule", "rules"), newest.List.Version)}}
 	tomorrow := string(usage.DayOf(v.now).Add(1))
 	board.Head.Actions = []ui.Action{{ID: "lab", Label: "Try in the lab", Icon: "flask-conical", Href: at + "/lab"}, {ID: "assign", Label: "Give to an account…", Dialog: "assign-list", Off: off}}
 	board.Dialogs = []ui.FormDialog{{ID: "assign-list", Title: "Give " + id + " to an account", Action: at + "/assign", Button: "Give this list", Busy: "Giving…", Fields: []ui.Field{{ID: "account", Label: v.words.AccountWord, Spellfree: true, MaxLength: 10, Span: "3"}, {ID: "assign-from", Name: "from", Label: "From (UTC day)", Type: "date", Value: tomorrow, Span: "3"}}}}
@@ -187,12 +203,15 @@ func (s *Server) showList(v *visit, id string, code int, errs ui.Errors, sent bo
 		case x.State == price.Active && x.From > today:
 			row[1], row[2] = ui.Cell{State: ui.StateWaiting, Text: "To come"}, ui.Cell{Text: dayWord(x.From)}
 			row[4] = ui.Cell{Action: withdrawal(&board, x, at, off)}
+			row[4].Action.Size = "sm"
 		case x.State == price.Active:
 			row[1], row[2] = ui.Cell{State: ui.StateReady, Text: "In force"}, ui.Cell{Text: dayWord(x.From)}
 		case x.State == price.Draft:
 			dialog := fmt.Sprintf("activate-%d", x.List.Version)
 			row[4] = ui.Cell{Action: &ui.Action{ID: "go-" + dialog, Label: "Activate…", Variant: "primary", Size: "sm", Dialog: dialog, Off: off}}
-			board.Head.Actions = append(board.Head.Actions, *withdrawal(&board, x, at, off))
+			take := withdrawal(&board, x, at, off)
+			take.Label = "Withdraw draft…"
+			board.Head.Actions = append(board.Head.Actions, *take)
 			board.Dialogs = append(board.Dialogs, ui.FormDialog{ID: dialog, Title: fmt.Sprintf("Activate version %d", x.List.Version), Text: "Accounts with this list pay its prices from that UTC day on. After that it can only be followed by another version.", Action: at + "/activate", Button: "Activate", Busy: "Activating…",
 				Hidden: []ui.Pair{{Name: "version", Value: strconv.FormatInt(x.List.Version, 10)}}, Fields: []ui.Field{{ID: "from-" + dialog, Name: "from", Label: "From (UTC day)", Type: "date", Value: tomorrow}}})
 		}
@@ -216,7 +235,7 @@ func (s *Server) showList(v *visit, id string, code int, errs ui.Errors, sent bo
 func withdrawal(b *ui.Board, x price.Version, at, off string) *ui.Action {
 	dialog := fmt.Sprintf("withdraw-%d", x.List.Version)
 	b.Dialogs = append(b.Dialogs, ui.FormDialog{
-		ID: dialog, Title: fmt.Sprintf("Withdraw version %d", x.List.Version), Text: "Nobody pays its prices. It stays in this table; a new version begins from it.", Action: at + "/withdraw", Button: "Withdraw", Busy: "Withdrawing…", Danger: true,
+		ID: dialog, Title: fmt.Sprintf("Withdraw version %d", x.List.Version), Text: "Nobody pays its prices. It stays in this table, and the next version begins from the one before it.", Action: at + "/withdraw", Button: "Withdraw", Busy: "Withdrawing…", Danger: true,
 		Hidden: []ui.Pair{{Name: "version", Value: strconv.FormatInt(x.List.Version, 10)}},
 	})
 	return &ui.Action{ID: "go-" + dialog, Label: "Withdraw…", Dialog: dialog, Off: off}

@@ -25,8 +25,8 @@ func (s *Server) exportLists(v *visit) error {
 	return v.csvFile("price-lists.csv", out)
 }
 
-// exportRules: GET /staff/prices/{list}/rules.csv is the rules, fees and lines of its
-// newest version, in the words of the page.
+// exportRules: GET /staff/prices/{list}/rules.csv?kind= is the rules, fees and lines of
+// its newest version, or those of a kind, in the words of the page.
 func (s *Server) exportRules(v *visit) error {
 	newest, err := s.newestPrices(v)
 	if err != nil {
@@ -34,6 +34,9 @@ func (s *Server) exportRules(v *visit) error {
 	}
 	out := [][]string{{"list", "version", "kind", "name", "note", "for", "price"}}
 	for _, r := range partRows(newest.List) {
+		if kind := v.form("kind"); kind != "" && kind != r.kind {
+			continue
+		}
 		out = append(out, []string{newest.List.ID, strconv.FormatInt(newest.List.Version, 10), partNames[r.kind], r.name, r.note, r.match, r.price})
 	}
 	return v.csvFile("rules-"+newest.List.ID+".csv", out)
@@ -44,7 +47,7 @@ func (s *Server) newestPrices(v *visit) (price.Version, error) {
 	if err != nil {
 		return price.Version{}, err
 	}
-	return versions[0], nil
+	return base(versions), nil
 }
 
 // exportLab: GET /staff/prices/{list}/lab.csv?months=&of=below is what the lab found: each

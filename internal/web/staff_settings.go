@@ -84,6 +84,11 @@ func lines(n int) func(*ui.Field) {
 	return func(x *ui.Field) { x.Type, x.Rows, x.Span = "textarea", n, "" }
 }
 func hint(s string) func(*ui.Field) { return func(x *ui.Field) { x.Hint = s } }
+func free(x *ui.Field)              { x.Spellfree = true }
+func mono(x *ui.Field)              { x.Mono, x.Spellfree = true, true }
+func choice(options []ui.Option) func(*ui.Field) {
+	return func(x *ui.Field) { x.Type, x.Options = "select", options }
+}
 
 // answer shows a page of settings again with what is wrong, or leads back to it.
 func (s *Server) answer(v *visit, cause error, to string, show func(ui.Errors) (ui.SettingsPage, error)) error {
@@ -421,7 +426,7 @@ func (s *Server) microsoftPage(v *visit, errs ui.Errors, sent bool) (ui.Settings
 			}
 		}
 		g := &p.Groups[len(p.Groups)-1]
-		g.Fields = append(g.Fields, f.one(t.id, t.label, *t.to, optional, func(x *ui.Field) { x.Spellfree = true }))
+		g.Fields = append(g.Fields, f.one(t.id, t.label, *t.to, optional, free))
 	}
 	return p, nil
 }
