@@ -87,7 +87,7 @@ func (c *Cycle) Records(ctx context.Context, s Slice, after string, limit int, c
 }
 
 // Usage gives all usage of these months, each account's month by itself and in any
-// order: what the price lab replays. No more than a few accounts are in memory.
+// order: what the price lab replays. Never all of them are in memory.
 func (c *Cycle) Usage(ctx context.Context, from, to usage.Month, each func(rating.AccountMonth) error) error {
 	tags, err := c.tagNames(ctx)
 	if err != nil {

@@ -264,7 +264,7 @@ func apart[R any](ctx context.Context, c *tortureCmd, std Std, add func(R)) erro
 		child := exec.CommandContext(ctx, self, append(strings.Fields(c.command(seed))[1:], "--json")...) // #nosec G204 -- this program itself
 		var out, say bytes.Buffer
 		child.Stdout, child.Stderr = &out, &say
-		if os.Getenv("GOMAXPROCS") == "" { // more threads than processors cost a quarter of all the time
+		if os.Getenv("GOMAXPROCS") == "" { // more threads than processors are in each other's way
 			child.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", max(1, runtime.NumCPU()/c.AtOnce)))
 		}
 		failed := child.Run()

@@ -395,7 +395,7 @@ func (s *Server) budgetBoard(v *visit, errs ui.Errors, sent bool) (ui.Board, err
 		}),
 		f.one("actual", "Tell when this is used", percents(b.Thresholds, billing.Actual), optional, hint("In percent of the budget, with commas: 50, 80, 100"), func(x *ui.Field) { x.Inputmode = "numeric" }),
 		f.one("forecast", "Tell when this is expected", percents(b.Thresholds, billing.Forecasted), optional, hint("In percent, by the forecast of the month's end: 100"), func(x *ui.Field) { x.Inputmode = "numeric" }),
-		f.one("recipients", "Tell whom", strings.Join(b.Recipients, "\n"), optional, lines(3), hint("One address a line. Empty: the account's administrators and its billing contact."), func(x *ui.Field) { x.Spellfree = true }),
+		f.one("recipients", "Tell whom", strings.Join(b.Recipients, "\n"), optional, lines(3), hint("One address a line. Empty: the account's administrators and its billing contact."), free),
 	)
 	form.Checks = []ui.CheckField{f.check("ask", "Ask "+v.words.Partner+" what to do when all of it is used", "A request is opened in your name, once a month. Nothing is stopped: Azure cannot tell a new resource from a change of one that is in use.", b.Ask)}
 	board.Form = form

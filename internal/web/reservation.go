@@ -51,7 +51,6 @@ func (s *Server) reservationPage(v *visit, errs ui.Errors, sent bool) (ui.Settin
 		pays = append(pays, x.Subscription+"="+x.Name+" · "+string(x.Account))
 	}
 	f := fields{v, errs, sent}
-	plain := func(x *ui.Field) { x.Spellfree = true }
 	p.Groups = []ui.FormGroup{
 		{Title: "What is to happen", Fields: []ui.Field{
 			f.one("intent", "Request", "purchase", choose("purchase=Buy a reservation", "exchange=Exchange one for another", "cancel=Return one")),
@@ -60,13 +59,13 @@ func (s *Server) reservationPage(v *visit, errs ui.Errors, sent bool) (ui.Settin
 			f.one("billing", "Paid", "monthly", choose("monthly=Monthly", "once=All at once")),
 		}},
 		{Title: "Capacity", Fields: []ui.Field{
-			f.one("type", "Type of machine", "", plain, hint("Azure's name, like Standard_D4s_v5")),
-			f.one("region", "Region", "", plain, hint("Azure's name, like eastus2")),
+			f.one("type", "Type of machine", "", free, hint("Azure's name, like Standard_D4s_v5")),
+			f.one("region", "Region", "", free, hint("Azure's name, like eastus2")),
 			f.one("quantity", "Quantity", "1", number), f.one("cores", "Cores of each", "", number, optional), f.one("memory", "GiB of memory of each", "", number, optional),
 			f.one("term", "Term", "P1Y", choose("P1Y="+support.Years("P1Y"), "P3Y="+support.Years("P3Y"))),
 		}},
 		{Title: "To exchange or return", Text: "What was bought, as the invoice or Azure's portal names it.", Fields: []ui.Field{
-			f.one("order", "Reservation order", "", plain, optional), f.one("bought", "Bought on", "", optional, func(x *ui.Field) { x.Type = "date" }),
+			f.one("order", "Reservation order", "", free, optional), f.one("bought", "Bought on", "", optional, func(x *ui.Field) { x.Type = "date" }),
 		}},
 		{Title: "Remark", Fields: []ui.Field{f.one("text", "What else we should know", "", optional, lines(4))}},
 	}

@@ -95,7 +95,7 @@ func (s *Server) billingSettingsPage(v *visit, errs ui.Errors, sent bool) (ui.Se
 		p.Groups = append(p.Groups, sellerGroup(f, i, e))
 	}
 	p.Groups[0].Fields = append(p.Groups[0].Fields, ui.Field{ID: "sellers", Label: "Companies that sell", Value: strconv.Itoa(n), ReadOnly: true, Span: "2", Hint: "Each has a series of numbers of its own."},
-		f.one("shared", "Shared reservations", sharedText(set.Shared), optional, lines(2), hint("order | account that pays for it | price of a unit, one a line"), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }))
+		f.one("shared", "Shared reservations", sharedText(set.Shared), optional, lines(2), hint("order | account that pays for it | price of a unit, one a line"), mono))
 	p.Panel = []ui.Section{
 		{Title: "Sellers", Paragraphs: []string{"The first one sells, unless an account names another. Empty its id and its name to take one away; documents that it issued stay."}, Link: ui.Link{Label: "Add a seller", Href: "/staff/billing/settings?seller=new"}},
 		{Title: "Taxes", Paragraphs: []string{
@@ -128,7 +128,6 @@ func sellerGroup(f fields, i int, e billing.Seller) ui.FormGroup {
 	if e.ID != "" {
 		g.Title = "Seller " + strconv.Itoa(i+1) + ": " + plain(or(e.Party.Name, e.ID))
 	}
-	free := func(x *ui.Field) { x.Spellfree = true }
 	g.Fields = []ui.Field{
 		f.one(at("id"), "Id", e.ID, free, hint("Short, like main; accounts name it.")),
 		f.one(at("prefix"), "Numbers begin with", e.Prefix, optional, free),
@@ -138,7 +137,7 @@ func sellerGroup(f fields, i int, e billing.Seller) ui.FormGroup {
 		f.one(at("region"), "State", e.Party.Region, optional, free, hint("Where tax depends on it")),
 		f.one(at("address"), "Address on documents", strings.Join(e.Party.Address, "\n"), optional, lines(3)),
 		f.one(at("pay"), "How to pay", e.Pay, optional, lines(3), hint("E.g. a bank account; it stands on every document.")),
-		f.one(at("tax"), "Taxes", taxText(e.Tax), optional, lines(4), hint("id | country | percent | label, one a line"), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }),
+		f.one(at("tax"), "Taxes", taxText(e.Tax), optional, lines(4), hint("id | country | percent | label, one a line"), mono),
 	}
 	return g
 }
@@ -351,15 +350,15 @@ func (s *Server) accountBillingPage(v *visit, errs ui.Errors, sent bool) (ui.Set
 	}
 	p.Groups = []ui.FormGroup{
 		{Title: "Document", Fields: []ui.Field{
-			f.one("seller", "Who sells", own.Seller, func(x *ui.Field) { x.Type, x.Options = "select", sellers }),
+			f.one("seller", "Who sells", own.Seller, choice(sellers)),
 			f.one("currency", "Currency", string(own.Currency), optional, func(x *ui.Field) { x.Spellfree, x.MaxLength = true, 3 }, hint("Empty: the one that Microsoft bills in")),
-			f.one("vat", "VAT or tax number of the company", own.VAT, optional, func(x *ui.Field) { x.Spellfree = true }),
+			f.one("vat", "VAT or tax number of the company", own.VAT, optional, free),
 		}},
 		{Title: "When", Text: "A pattern belongs to months of usage. The pattern of a month that was billed stays.", Fields: []ui.Field{
-			f.one("pattern", "Patterns", switchText(own.Switches), optional, lines(3), hint("One a line, each with the month that it begins with: 2026-11 arrears 1. The first may have none: it holds from the beginning. month-end, settle, arrears 0 to 2."), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }),
+			f.one("pattern", "Patterns", switchText(own.Switches), optional, lines(3), hint("One a line, each with the month that it begins with: 2026-11 arrears 1. The first may have none: it holds from the beginning. month-end, settle, arrears 0 to 2."), mono),
 		}},
 		{Title: "Cost centers", Text: "A subscription of a cost center is billed in a document of its own.", Fields: []ui.Field{
-			f.one("cost_centers", "Subscription = cost center", centerText(own.CostCenters), optional, lines(3), hint("One a line"), func(x *ui.Field) { x.Mono, x.Spellfree = true, true }),
+			f.one("cost_centers", "Subscription = cost center", centerText(own.CostCenters), optional, lines(3), hint("One a line"), mono),
 		}},
 	}
 	p.Panel = []ui.Section{{Title: "The partner's settings", Pairs: []ui.Pair{{Name: "A month is billed", Value: patternWords(set.Pattern)}, {Name: "Days to pay", Value: strconv.Itoa(set.PayDays)}}, Link: ui.Link{Label: "Billing settings", Href: "/staff/billing/settings"}},

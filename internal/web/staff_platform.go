@@ -152,7 +152,7 @@ func (s *Server) agreementsPage(v *visit, errs ui.Errors) (ui.AgreementsPage, er
 	f := fields{v, errs, len(errs) > 0}
 	kinds := []ui.Option{{Value: "partner", Label: v.words.Partner + "'s terms"}, {Value: "microsoft", Label: "Microsoft's agreement (reference)"}}
 	p.New = ui.AgreementForm{Off: v.may(account.ActAgreementPublish, ""), Errors: errs, Fields: []ui.Field{
-		f.one("kind", "Whose document", "partner", func(x *ui.Field) { x.Type, x.Options = "select", kinds }),
+		f.one("kind", "Whose document", "partner", choice(kinds)),
 		f.one("country", "Country", "US", hint("Two letters, or * for everywhere else")),
 		f.one("language", "Language", "en-US"), f.one("title", "Title", v.brand.TermsTitle),
 		f.one("from", "In force from", v.now.AddDate(0, 0, 1).Format(time.DateOnly), func(x *ui.Field) { x.Type = "date" }, hint("00:00 in your zone")),
